@@ -1,0 +1,30 @@
+//! The event stream: server-sent events, one a change, numbered without gaps.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// One event. On the stream its `seq` is also the SSE id, so that `Last-Event-ID` resumes without loss.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct EventView {
+    /// Its number: one more than the event before it.
+    pub seq: i64,
+    /// When it was committed.
+    #[schema(value_type = String, format = DateTime)]
+    pub at: Timestamp,
+    /// What happened, e.g. `instance.state`, `instance.deleted`, `guest.rebooted`, `image.created`.
+    pub kind: String,
+    /// The id of the resource it is about.
+    pub resource: String,
+    /// The name of the resource at that time.
+    pub name: String,
+    /// The documented state, when the event is a change of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<String>,
+    /// The operation that caused it, when one did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operation: Option<String>,
+    /// Why, in words, when there is more to say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+}

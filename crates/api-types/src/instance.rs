@@ -1,0 +1,128 @@
+//! Instances on the wire.
+
+use std::net::Ipv4Addr;
+
+use berth_model::{Code, ImageId, InstanceId, Mac, Name, VolumeId};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::OperationView;
+
+/// The body of `POST /v1/instances`.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CreateInstances {
+    /// The instance's name; with a count above 1, `NAME-1` to `NAME-N`.
+    pub name: String,
+    /// The image's name or id.
+    pub image: String,
+    /// The instance type's name.
+    #[serde(rename = "type")]
+    pub instance_type: String,
+    /// How many: 1 to 100, 1 if not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub count: Option<u32>,
+    /// The name or id of the key pair that may log in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    /// User data for cloud-init, in base64; at most 16 KiB decoded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user_data: Option<String>,
+}
+
+/// The answer to `POST /v1/instances`: an operation for each instance, in the order of their numbers.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct Created {
+    /// The operations; each names its instance.
+    pub operations: Vec<OperationView>,
+}
+
+/// The body of `POST /v1/instances/{ref}/stop`.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StopInstance {
+    /// Seconds the guest may take to shut down before the plug is pulled: 0 to 3600, 60 if not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout_seconds: Option<u32>,
+    /// Pull the plug at once.
+    #[serde(default)]
+    pub force: bool,
+}
+
+/// The body of `POST /v1/instances/{ref}/reboot`.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RebootInstance {
+    /// Pull the plug rather than ask the guest.
+    #[serde(default)]
+    pub hard: bool,
+}
+
+/// An instance.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct InstanceView {
+    /// Its id; also the UUID of its libvirt domain.
+    #[schema(value_type = String)]
+    pub id: InstanceId,
+    /// Its name.
+    #[schema(value_type = String)]
+    pub name: Name,
+    /// The project it belongs to.
+    pub project: String,
+    /// Its documented state.
+    pub state: String,
+    /// Whether that state is billed.
+    pub billed: bool,
+    /// Its instance type.
+    #[serde(rename = "type")]
+    pub instance_type: String,
+    /// The id of the image it was made from.
+    #[schema(value_type = String)]
+    pub image: ImageId,
+    /// The name of the key pair that may log in.
+    pub key: Option<String>,
+    /// Its addresses.
+    pub addresses: Vec<AddressView>,
+    /// The id of its root volume.
+    #[schema(value_type = Option<String>)]
+    pub root_volume: Option<VolumeId>,
+    /// When it was asked for.
+    #[schema(value_type = String, format = DateTime)]
+    pub created_at: Timestamp,
+    /// What went wrong last, until an action puts it right.
+    pub fault: Option<FaultView>,
+    /// What makes it less than well while it runs, e.g. `paused` or `I/O error on vda: enospc`.
+    pub degraded: Option<String>,
+    /// The actions that are allowed now.
+    pub allowed_actions: Vec<String>,
+    /// The operation in flight.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operation: Option<String>,
+}
+
+/// An address of an instance.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct AddressView {
+    /// The fixed address.
+    #[schema(value_type = String)]
+    pub address: Ipv4Addr,
+    /// The MAC address of the port.
+    #[schema(value_type = String)]
+    pub mac: Mac,
+    /// The subnet's name.
+    pub subnet: String,
+}
+
+/// What went wrong with an instance.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct FaultView {
+    /// The stable code.
+    #[schema(value_type = String)]
+    pub code: Code,
+    /// What happened, in words.
+    pub message: String,
+    /// When.
+    #[schema(value_type = String, format = DateTime)]
+    pub at: Timestamp,
+}

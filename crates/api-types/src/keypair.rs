@@ -1,0 +1,47 @@
+//! Key pairs on the wire.
+
+use berth_model::{KeyPairId, Name};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// The body of `POST /v1/keypairs`.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CreateKeyPair {
+    /// Its name.
+    #[schema(value_type = String)]
+    pub name: Name,
+    /// A public key in OpenSSH's one-line form; without it a new Ed25519 pair is made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub public_key: Option<String>,
+}
+
+/// The answer to `POST /v1/keypairs`.
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
+pub struct CreatedKeyPair {
+    /// The key pair.
+    #[serde(flatten)]
+    pub key_pair: KeyPairView,
+    /// The private half in OpenSSH's format, when the pair was made here. It is shown this once and stored nowhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub private_key: Option<String>,
+}
+
+/// A key pair: its public half.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct KeyPairView {
+    /// Its id.
+    #[schema(value_type = String)]
+    pub id: KeyPairId,
+    /// Its name.
+    #[schema(value_type = String)]
+    pub name: Name,
+    /// The public key in OpenSSH's one-line form.
+    pub public_key: String,
+    /// The SHA-256 fingerprint, as `ssh-keygen -l` prints it.
+    pub fingerprint: String,
+    /// When it was made or imported.
+    #[schema(value_type = String, format = DateTime)]
+    pub created_at: Timestamp,
+}

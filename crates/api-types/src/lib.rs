@@ -1,0 +1,30 @@
+//! What is on the wire, and nothing more: requests, answers, views, problems.
+//!
+//! One module a resource, each named as the route it serves:
+//!
+//! ```text
+//!   /v1/instances   instance    /v1/images    image     /v1/operations  operation
+//!   /v1/keypairs    keypair     /v1/types     (model)   /v1/events      event
+//!   /v1/host        host        every error   problem
+//! ```
+
+mod event;
+mod host;
+mod image;
+mod instance;
+mod keypair;
+mod operation;
+mod page;
+mod problem;
+
+pub use event::EventView;
+pub use host::{HostView, KvmView, LinkView};
+pub use image::{ImageQuery, ImageView};
+pub use instance::{AddressView, CreateInstances, Created, FaultView, InstanceView, RebootInstance, StopInstance};
+pub use keypair::{CreateKeyPair, CreatedKeyPair, KeyPairView};
+pub use operation::{OperationView, Outcome, Wait};
+pub use page::{Page, PageQuery};
+pub use problem::Problem;
+
+/// What the `Upgrade` header names when a request turns its connection into a raw stream of bytes.
+pub const STREAM_PROTOCOL: &str = "berth-stream";

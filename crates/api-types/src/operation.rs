@@ -1,0 +1,69 @@
+//! Operations on the wire: one action on one instance, from claim to end.
+
+use berth_model::{InstanceId, OperationId};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use crate::FaultView;
+
+/// An operation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct OperationView {
+    /// Its id.
+    #[schema(value_type = String)]
+    pub id: OperationId,
+    /// The action: `create`, `start`, `stop`, `soft_reboot`, `hard_reboot`, `delete` …
+    pub action: String,
+    /// The instance it moves.
+    #[schema(value_type = String)]
+    pub instance: InstanceId,
+    /// The instance's name.
+    pub instance_name: String,
+    /// How it stands.
+    pub outcome: Outcome,
+    /// The transitional state it is at, or was at last.
+    pub state: String,
+    /// Why it failed, when it did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<FaultView>,
+    /// When it was asked for.
+    #[schema(value_type = String, format = DateTime)]
+    pub created_at: Timestamp,
+    /// When it ended.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub finished_at: Option<Timestamp>,
+}
+
+/// How an operation stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// Its steps are being done.
+    Running,
+    /// A step failed, and what was done is being undone.
+    Undoing,
+    /// It did what was asked.
+    Succeeded,
+    /// It failed; the error says why.
+    Failed,
+    /// A later request cancelled it.
+    Cancelled,
+}
+
+impl Outcome {
+    /// Whether nothing more will happen.
+    pub fn is_final(self) -> bool {
+        matches!(self, Self::Succeeded | Self::Failed | Self::Cancelled)
+    }
+}
+
+/// The query of `GET /v1/operations/{id}/wait`: answers when the operation has ended, or the time is over.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct Wait {
+    /// The most seconds to wait: 0 to 60, 30 if not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout_seconds: Option<u32>,
+}

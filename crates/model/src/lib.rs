@@ -1,0 +1,31 @@
+//! The model of Berth: states, the action table, limits, typed ids and sizes.
+//!
+//! Pure: no I/O, no async, nothing of ours below it. Every other crate speaks in these words.
+
+mod action;
+mod code;
+pub mod diagram;
+mod guest;
+mod id;
+mod image;
+mod instance;
+mod instance_type;
+pub mod limits;
+mod mac;
+mod name;
+mod observe;
+mod size;
+mod volume;
+
+pub use action::{Action, AfterCrash, Fallback, From, Landing, ParseActionError, Position, Row, Step, TABLE};
+pub use code::Code;
+pub use guest::{GuestEvent, GuestStatus, OffReason, PauseReason};
+pub use id::{ImageId, InstanceId, KeyPairId, OperationId, OwnerId, ParseIdError, PortId, SubnetId, VolumeId, VpcId};
+pub use image::{DiskFormat, Firmware, OsFamily};
+pub use instance::{InstanceState, ParseStateError, Stable, Standing};
+pub use instance_type::{InstanceType, default_catalog};
+pub use mac::{Mac, ParseMacError};
+pub use name::{Name, ParseNameError};
+pub use observe::{Adoption, Known, Verdict, observe};
+pub use size::{Gib, Mib};
+pub use volume::{VOLUME_MAX, VOLUME_MIN, VOLUME_TABLE, VolumeAction, VolumeLanding, VolumeRow, VolumeState};
