@@ -1,0 +1,132 @@
+//! One network namespace per VPC: bridges, taps, DHCP, rules, NAT.
+//!
+//! ```text
+//!  host                                       │ namespace berth-P-1 (VPC 1)
+//!                                             │
+//!  eth0 ──(NAT, table inet berth-P)── P-ext ──┼─ Pv1 ══ ext ──(NAT)── br7  10.0.0.1  dnsmasq ──┬─ tap ── guest
+//!                                      │      │                                                └─ tap ── guest
+//!                          100.64.0.1/20      │                 └──── br8  10.0.1.1  dnsmasq ──── tap ── guest
+//!                                      │      └───────────────────────────────────────────────────────────────
+//!                                      └───── Pv2 ══ ext of namespace berth-P-2, which may use 10.0.0.0/24 too
+//! ```
+//!
+//! Everything of a VPC is in its namespace, so two VPCs may use the same addresses, the host's own routes and rules
+//! are neither touched nor in the way, and deleting the namespace deletes the VPC. On the host there are only the
+//! *provider bridge*, one veth (*uplink*) per VPC, and one table of rules. `P` is the installation's prefix: all names
+//! follow from it and from numbers that the caller has journaled, so that after a `kill -9` everything is found again.
+//!
+//! A port's life: [`Network::ensure_port`] makes a tap on the host, where libvirt opens it by name; while the guest is
+//! still held, [`Network::plug_port`] moves it into the namespace; [`Network::unplug_port`] deletes it when the guest
+//! is off, for a tap outlives its guest and can't be opened from the host again; [`Network::remove_port`] also forgets
+//! the address.
+//!
+//! What it takes on the host: with [`Settings::nat`] the host forwards IPv4 (`net.ipv4.ip_forward`, a change of the
+//! whole host, never taken back). An `accept` in our table doesn't overrule a `drop` in another one: where Docker
+//! or firewalld drops forwarded packets, the administrator lets the provider bridge through, for Docker with
+//! `iptables -I DOCKER-USER -i P-ext -j ACCEPT` and `iptables -I DOCKER-USER -o P-ext -j ACCEPT`.
+//!
+//! **Invariants**: every function makes sure that something is so, may be repeated after a crash at any point, and
+//! blocks (call it on a blocking pool). No thread of the caller ever changes its namespace: what must happen inside
+//! one happens on a thread of its own. "The host" is the namespace of the calling thread.
+
+mod command;
+mod connect;
+mod dhcp;
+mod dnsmasq;
+mod error;
+mod host;
+mod inventory;
+mod link;
+mod names;
+mod namespace;
+mod port;
+mod process;
+mod rules;
+mod settings;
+mod spec;
+mod vpc;
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use command::Tools;
+pub use error::NetworkError;
+pub use inventory::{Dnsmasq, Inventory, Tap};
+use names::Names;
+pub use settings::Settings;
+pub use spec::{Port, Subnet, Vpc};
+
+/// The MTU of guests, taps and bridges in bytes: room for a VXLAN or Geneve header, should hosts be joined later.
+pub const GUEST_MTU: u32 = 1450;
+
+/// The DNS domain of guests. `internal` is reserved for private use (ICANN, 2024).
+pub const DOMAIN: &str = "berth.internal";
+
+/// The network of one installation on this host. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Network {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    settings: Settings,
+    names: Names,
+    tools: Tools,
+    /// Held while the provider bridge, the host's rules or uplinks change.
+    host: Mutex<()>,
+    /// One per VPC number, held while anything of that VPC changes. Taken before `host`.
+    vpcs: Mutex<HashMap<u32, Arc<Mutex<()>>>>,
+}
+
+impl Network {
+    /// Checks the settings, that `ip`, `nft` and `dnsmasq` are installed, and that this process may use them. Makes
+    /// and changes nothing.
+    pub fn open(settings: Settings) -> Result<Self, NetworkError> {
+        settings.check()?;
+        let tools = Tools::find()?;
+        command::check_rights()?;
+        if settings.nat && dnsmasq::upstream().is_none() {
+            tracing::warn!(
+                "no resolver of this host can be reached from a VPC: guests resolve each other's names only"
+            );
+        }
+        let names = Names::new(&settings.prefix);
+        let inner = Inner {
+            settings,
+            names,
+            tools,
+            host: Mutex::default(),
+            vpcs: Mutex::default(),
+        };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// The name of a port's tap, at most 15 bytes, the same at every call.
+    pub fn tap_name(&self, port: berth_model::PortId) -> String {
+        self.inner.names.tap(port)
+    }
+
+    /// The name of a VPC's namespace, as `ip netns` lists it.
+    pub fn namespace_name(&self, vpc: &Vpc) -> String {
+        self.inner.names.namespace(vpc.index)
+    }
+
+    /// Does `work` while nothing else of this process changes that VPC.
+    fn holding<T>(&self, vpc_index: u32, work: impl FnOnce() -> T) -> T {
+        let lock = {
+            let mut vpcs = self.inner.vpcs.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(vpcs.entry(vpc_index).or_default())
+        };
+        // What a panic left half done is put right by the next "make sure": the lock protects no data of its own.
+        let _held = lock.lock().unwrap_or_else(PoisonError::into_inner);
+        work()
+    }
+
+    /// Where the DHCP service of a VPC, or of all of them, keeps its files.
+    fn dhcp_dir(&self, vpc_index: Option<u32>) -> PathBuf {
+        let dir = self.inner.settings.state_dir.join("network");
+        vpc_index.map_or_else(|| dir.clone(), |index| dir.join(index.to_string()))
+    }
+}

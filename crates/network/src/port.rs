@@ -1,0 +1,100 @@
+//! A port: its tap, its pin in the guard, its DHCP entry.
+
+use crate::link;
+use crate::names;
+use crate::namespace::{self, inside};
+use crate::vpc::plug_command;
+use crate::{GUEST_MTU, Network, NetworkError, Port, Vpc, rules};
+
+impl Network {
+    /// Makes sure that the port's guest may come: DHCP knows it, the guard lets it send, and its tap is there. The
+    /// tap is made on the host, down, where libvirt opens it by name (`managed='no'`, one queue); if it is in the
+    /// namespace already and a guest holds it, it stays there. One that no guest holds is made anew.
+    pub fn ensure_port(&self, vpc: &Vpc, port: &Port) -> Result<(), NetworkError> {
+        let subnet = vpc.subnet_of(port)?;
+        let (inner, tap) = (&self.inner, self.tap_name(port.id));
+        self.holding(vpc.index, || {
+            let plugged = inside(&self.namespace_name(vpc), || {
+                let dhcp = self.dhcp(vpc, subnet);
+                dhcp.add(&tap, &port.host_entry())?;
+                dhcp.ensure_running()?;
+                inner.tools.nft(&rules::pin(&self.pin(port)))?;
+                if link::is_abandoned_tap(&inner.tools, &tap)? {
+                    link::remove(&inner.tools, &tap)?;
+                }
+                Ok(link::exists(&tap))
+            })?;
+            if plugged || link::exists(&tap) {
+                return Ok(());
+            }
+            // The MTU must be there before QEMU reads it. Nobody is named as owner: whoever opens the tap needs
+            // CAP_NET_ADMIN, as libvirt has. Queues are one, for libvirt asks for no more: a tap of several
+            // can't be opened as a tap of one.
+            inner.tools.ip_batch(&[
+                format!("tuntap add dev {tap} mode tap vnet_hdr"),
+                format!("link set dev {tap} mtu {GUEST_MTU}"),
+            ])
+        })
+    }
+
+    /// Makes sure that the port's tap is in the namespace and on its bridge. Called while its guest is held, once
+    /// libvirt has opened the tap.
+    pub fn plug_port(&self, vpc: &Vpc, port: &Port) -> Result<(), NetworkError> {
+        let bridge = names::bridge(vpc.subnet_of(port)?.index);
+        let (tools, tap, namespace) = (&self.inner.tools, self.tap_name(port.id), self.namespace_name(vpc));
+        self.holding(vpc.index, || {
+            if link::exists(&tap) {
+                // Of two, the one on the host is the one just opened, and the other is in its way.
+                inside(&namespace, || link::remove(tools, &tap))?;
+                tools.ip_batch(&[format!("link set dev {tap} netns {namespace}")])?;
+            }
+            inside(&namespace, || {
+                if link::exists(&tap) {
+                    return tools.ip_batch(&[plug_command(&tap, &bridge)]);
+                }
+                let namespace = namespace.clone();
+                Err(NetworkError::NoTap {
+                    tap: tap.clone(),
+                    port: port.id,
+                    namespace,
+                })
+            })
+        })
+    }
+
+    /// Makes sure that the port has no tap, on the host or in the namespace; its address stays its own. Called when
+    /// its guest is off.
+    pub fn unplug_port(&self, vpc: &Vpc, port: &Port) -> Result<(), NetworkError> {
+        self.holding(vpc.index, || self.delete_tap(vpc, &self.tap_name(port.id)))
+    }
+
+    /// Makes sure that nothing is left of the port: tap, pin, DHCP entry and lease. Its address may be given to
+    /// another one afterwards.
+    pub fn remove_port(&self, vpc: &Vpc, port: &Port) -> Result<(), NetworkError> {
+        let (inner, tap, namespace) = (&self.inner, self.tap_name(port.id), self.namespace_name(vpc));
+        self.holding(vpc.index, || {
+            self.delete_tap(vpc, &tap)?;
+            let subnet = vpc.subnets.iter().find(|subnet| subnet.id == port.subnet);
+            let Some(dhcp) = subnet.map(|subnet| self.dhcp(vpc, subnet)) else {
+                return Ok(());
+            };
+            if !namespace::exists(&namespace) {
+                return dhcp.forget(&tap);
+            }
+            inside(&namespace, || {
+                inner.tools.nft(&rules::unpin(&self.pin(port)))?;
+                dhcp.forget(&tap)?;
+                dhcp.ensure_running()
+            })
+        })
+    }
+
+    fn delete_tap(&self, vpc: &Vpc, tap: &str) -> Result<(), NetworkError> {
+        let namespace = self.namespace_name(vpc);
+        link::remove(&self.inner.tools, tap)?;
+        if !namespace::exists(&namespace) {
+            return Ok(());
+        }
+        inside(&namespace, || link::remove(&self.inner.tools, tap))
+    }
+}

@@ -1,0 +1,150 @@
+//! A VPC: its namespace and all that is in it.
+//!
+//! [`Network::ensure_vpc`] looks at what is there and adds what is missing, in an order in which nothing is ever open
+//! that should be shut: rules before links, dnsmasq's end before the bridge it was bound to is made again.
+
+use crate::dhcp::Dhcp;
+use crate::link::{self, Link};
+use crate::names::{self, EXT, router_mac};
+use crate::namespace::{self, inside, sysctl};
+use crate::rules::{self, Pin};
+use crate::{GUEST_MTU, Network, NetworkError, Port, Subnet, Vpc};
+
+impl Network {
+    /// Makes sure that the VPC is there and whole: namespace, bridges, uplink, rules, DHCP. `ports` are all ports of
+    /// it: guests may send from those and no others, and DHCP knows those and no others. The caller sees to it that
+    /// no port is added between reading `ports` and the end of this call, for it would be forgotten. Taps that are
+    /// already in the namespace are put on their bridge again; subnets that aren't in `vpc` any more are removed.
+    pub fn ensure_vpc(&self, vpc: &Vpc, ports: &[Port]) -> Result<(), NetworkError> {
+        vpc.check(&self.inner.settings)?;
+        for port in ports {
+            vpc.subnet_of(port)?;
+        }
+        self.holding(vpc.index, || self.ensure_vpc_held(vpc, ports))
+    }
+
+    fn ensure_vpc_held(&self, vpc: &Vpc, ports: &[Port]) -> Result<(), NetworkError> {
+        let inner = &self.inner;
+        let namespace = inner.names.namespace(vpc.index);
+        let made = namespace::ensure(&inner.tools, &namespace)?;
+        let pins: Vec<Pin> = ports.iter().map(|port| self.pin(port)).collect();
+        let indexes: Vec<u32> = vpc.subnets.iter().map(|subnet| subnet.index).collect();
+
+        let links = inside(&namespace, || {
+            router_sysctls()?;
+            inner.tools.nft(&rules::vpc(&indexes, &pins))?;
+            if made { Ok(Vec::new()) } else { link::all(&inner.tools) }
+        })?;
+        self.ensure_uplink(vpc.index, links.iter().any(|link| link.name == EXT))?;
+        for stale in stale_bridges(vpc, &links) {
+            self.remove_dhcp(vpc.index, Some(stale))?;
+        }
+        inside(&namespace, || {
+            for subnet in missing_bridges(vpc, &links) {
+                self.dhcp(vpc, subnet).stop()?;
+            }
+            inner.tools.ip_batch(&self.inner_links(vpc, ports, &links)?)?;
+            for subnet in &vpc.subnets {
+                let mine = ports.iter().filter(|port| port.subnet == subnet.id);
+                let entries = mine.map(|port| (inner.names.tap(port.id), port.host_entry()));
+                let dhcp = self.dhcp(vpc, subnet);
+                dhcp.set(&entries.collect())?;
+                dhcp.ensure_running()?;
+            }
+            Ok(())
+        })
+    }
+
+    /// The commands that make the inside of a namespace as it should be.
+    fn inner_links(&self, vpc: &Vpc, ports: &[Port], links: &[Link]) -> Result<Vec<String>, NetworkError> {
+        let settings = &self.inner.settings;
+        let mut commands = vec!["link set dev lo up".to_owned()];
+        commands.extend(stale_bridges(vpc, links).map(|index| format!("link del dev {}", names::bridge(index))));
+        for subnet in missing_bridges(vpc, links) {
+            let (bridge, mac) = (names::bridge(subnet.index), router_mac(2, subnet.index));
+            commands.push(format!(
+                "link add dev {bridge} address {mac} type bridge stp_state 0 mcast_snooping 0"
+            ));
+        }
+        for subnet in &vpc.subnets {
+            let bridge = names::bridge(subnet.index);
+            commands.push(format!(
+                "address replace {}/{} dev {bridge}",
+                subnet.gateway,
+                subnet.cidr.prefix_len()
+            ));
+            commands.push(format!("link set dev {bridge} mtu {GUEST_MTU} up"));
+        }
+        for port in ports {
+            let (tap, bridge) = (self.inner.names.tap(port.id), names::bridge(vpc.subnet_of(port)?.index));
+            let astray = |link: &&Link| link.name == tap && link.master.as_deref() != Some(bridge.as_str());
+            if links.iter().find(astray).is_some() {
+                commands.push(plug_command(&tap, &bridge));
+            }
+        }
+        let (transit, prefix) = (settings.transit(vpc.index)?, settings.provider.prefix_len());
+        commands.push(format!("address replace {transit}/{prefix} dev {EXT}"));
+        commands.push(format!("link set dev {EXT} up"));
+        commands.push(format!(
+            "route replace default via {} dev {EXT}",
+            settings.provider_gateway()
+        ));
+        Ok(commands)
+    }
+
+    /// Makes sure that nothing of the VPC is left; with the last VPC the provider bridge goes too.
+    pub fn remove_vpc(&self, vpc: &Vpc) -> Result<(), NetworkError> {
+        self.remove_vpc_number(vpc.index)
+    }
+
+    pub(crate) fn remove_vpc_number(&self, vpc_index: u32) -> Result<(), NetworkError> {
+        self.holding(vpc_index, || {
+            self.remove_dhcp(vpc_index, None)?;
+            // The uplink by name, though it would go with the namespace: that goes later, and by itself.
+            self.remove_uplink(vpc_index)?;
+            namespace::remove(&self.inner.tools, &self.inner.names.namespace(vpc_index))
+        })
+    }
+
+    pub(crate) fn pin(&self, port: &Port) -> Pin {
+        Pin {
+            tap: self.inner.names.tap(port.id),
+            mac: port.mac,
+            address: port.address,
+        }
+    }
+
+    pub(crate) fn dhcp<'a>(&'a self, vpc: &Vpc, subnet: &'a Subnet) -> Dhcp<'a> {
+        let dir = self.dhcp_dir(Some(vpc.index)).join(subnet.index.to_string());
+        Dhcp::new(&self.inner.tools.dnsmasq, dir, subnet, self.inner.settings.nat)
+    }
+}
+
+/// The command that puts a tap on its bridge; a link that has moved to another namespace is down.
+pub(crate) fn plug_command(tap: &str, bridge: &str) -> String {
+    format!("link set dev {tap} mtu {GUEST_MTU} master {bridge} up")
+}
+
+/// IPv4 is routed, IPv6 is not spoken. A router with several networks answers ARP only on the right one, and says
+/// nothing of shorter ways: a bridge's guests reach each other without it.
+fn router_sysctls() -> Result<(), NetworkError> {
+    sysctl("ipv4/ip_forward", "1")?;
+    for which in ["all", "default"] {
+        sysctl(&format!("ipv6/conf/{which}/disable_ipv6"), "1")?;
+        sysctl(&format!("ipv4/conf/{which}/arp_ignore"), "1")?;
+        sysctl(&format!("ipv4/conf/{which}/send_redirects"), "0")?;
+        sysctl(&format!("ipv4/conf/{which}/accept_redirects"), "0")?;
+    }
+    Ok(())
+}
+
+fn missing_bridges<'a>(vpc: &'a Vpc, links: &'a [Link]) -> impl Iterator<Item = &'a Subnet> {
+    vpc.subnets
+        .iter()
+        .filter(|subnet| links.iter().all(|link| link.name != names::bridge(subnet.index)))
+}
+
+fn stale_bridges<'a>(vpc: &'a Vpc, links: &'a [Link]) -> impl Iterator<Item = u32> + 'a {
+    let found = links.iter().filter_map(|link| names::bridge_index(&link.name));
+    found.filter(|index| vpc.subnets.iter().all(|subnet| subnet.index != *index))
+}

@@ -1,0 +1,14 @@
+//! The network on the real kernel: namespaces, nft, dnsmasq, and guests played by namespaces of their own.
+//!
+//! Each test has a namespace that plays the host, a prefix and a state directory: tests run side by side and leave
+//! the machine as it was.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr, reason = "tests")]
+
+mod dhcp;
+mod frame;
+mod guard;
+mod guest;
+mod lab;
+mod outside;
+mod ports;
+mod vpcs;
