@@ -1,0 +1,233 @@
+//! Making instances: all that were asked for or none, in one transaction.
+
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
+use std::net::Ipv4Addr;
+
+use berth_model::{
+    Action, Gib, ImageId, InstanceId, InstanceType, KeyPairId, Mac, Name, PortId, Position, Standing, SubnetId,
+    VolumeId, VolumeState, VpcId,
+};
+use serde_json::json;
+
+use crate::operation::OperationRecord;
+use crate::port::{Addresses, Numbers, PortRecord};
+use crate::row::{Columns as _, maybe_to_json, sql, to_json};
+use crate::transition::{Why, state_event};
+use crate::tx::Tx;
+use crate::volume::VolumeRecord;
+use crate::{Claim, InstanceRecord, KeyRef, Requester, Store, StoreError, claim, port, volume};
+
+/// An instance to be made. Its ids and its MAC are chosen by the caller, before anything is made of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewInstance {
+    /// Its id.
+    pub id: InstanceId,
+    /// The project it belongs to.
+    pub project: String,
+    /// Its name.
+    pub name: Name,
+    /// Its type, as the catalog has it now.
+    pub instance_type: InstanceType,
+    /// The image it is made from.
+    pub image: ImageId,
+    /// The key pair that may log in.
+    pub key: Option<KeyPairId>,
+    /// User data for cloud-init.
+    pub user_data: Option<Vec<u8>>,
+    /// The id of its root volume.
+    pub root_volume: VolumeId,
+    /// The size of its root volume.
+    pub root_size: Gib,
+    /// The id of its port.
+    pub port: PortId,
+    /// The MAC of its port.
+    pub mac: Mac,
+    /// The subnet its port is on.
+    pub subnet: SubnetId,
+    /// The VPC of that subnet.
+    pub vpc: VpcId,
+}
+
+impl Store {
+    /// Makes instances, in the state Building, each with its root volume (Creating), its port with the lowest free
+    /// address of the subnet, and its operation. All of them or, on any error, none. The claims are in the order of
+    /// the request.
+    ///
+    /// Errors: [`StoreError::AlreadyExists`] for a name that the project has already, [`StoreError::NoAddress`],
+    /// [`StoreError::NotFound`] for an image, key pair or subnet that was deleted meanwhile.
+    pub async fn create_instances(&self, new: Vec<NewInstance>, by: &Requester) -> Result<Vec<Claim>, StoreError> {
+        let mut tx = self.begin().await?;
+        let mut given = Given::default();
+        let mut made = Vec::with_capacity(new.len());
+        for instance in &new {
+            made.push(create(&mut tx, &mut given, instance, by).await?);
+        }
+        tx.commit().await?;
+        Ok(made
+            .iter()
+            .map(|operation| Claim::begun(self, operation, FIRST_REVISION, None))
+            .collect())
+    }
+}
+
+/// The revision of a record that was never changed.
+const FIRST_REVISION: i64 = 1;
+
+/// What several instances of one request share, read once.
+#[derive(Default)]
+struct Given {
+    images: HashSet<ImageId>,
+    keys: HashMap<KeyPairId, KeyRef>,
+    addresses: HashMap<(VpcId, SubnetId), Addresses>,
+    numbers: Option<Numbers>,
+}
+
+async fn create(
+    tx: &mut Tx,
+    given: &mut Given,
+    new: &NewInstance,
+    by: &Requester,
+) -> Result<OperationRecord, StoreError> {
+    given.image(tx, new.image).await?;
+    let key = match new.key {
+        Some(id) => Some(given.key(tx, id).await?),
+        None => None,
+    };
+    let taken = sql("SELECT id FROM instances WHERE project = $1 AND name = $2");
+    if tx
+        .optional(taken.bind(new.project.as_str()).bind(new.name.as_str()))
+        .await?
+        .is_some()
+    {
+        return Err(StoreError::AlreadyExists {
+            what: "instance",
+            name: new.name.to_string(),
+        });
+    }
+    let operation = OperationRecord::begin(tx, Action::Create, (new.id, new.name.to_string()), json!({}), by);
+    claim::begin(tx, &operation).await?;
+    let record = record(tx, new, &operation, key);
+    insert(tx, &record).await?;
+    if let Some(content) = &new.user_data {
+        let insert = sql("INSERT INTO user_data (instance, content) VALUES ($1, $2)");
+        tx.run(insert.bind(new.id.to_string()).bind(content.as_slice())).await?;
+    }
+    volume::insert(tx, &root_volume(new)).await?;
+    let (address, index) = given.address(tx, new).await?;
+    port::insert(tx, &nic(new, address, index)).await?;
+    tx.event(state_event(
+        &record,
+        Why {
+            operation: Some(operation.id),
+            message: None,
+        },
+    ))
+    .await?;
+    Ok(operation)
+}
+
+fn record(tx: &Tx, new: &NewInstance, operation: &OperationRecord, key: Option<KeyRef>) -> InstanceRecord {
+    InstanceRecord {
+        id: new.id,
+        project: new.project.clone(),
+        name: new.name.clone(),
+        revision: FIRST_REVISION,
+        standing: Standing::Moving {
+            from: None,
+            position: Position::first(Action::Create),
+        },
+        operation: Some(operation.id),
+        instance_type: new.instance_type.clone(),
+        image: new.image,
+        key,
+        fault: None,
+        degraded: None,
+        created_at: tx.at,
+        updated_at: tx.at,
+    }
+}
+
+async fn insert(tx: &mut Tx, record: &InstanceRecord) -> Result<(), StoreError> {
+    let insert = sql("INSERT INTO instances \
+                      (id, project, name, revision, operation, instance_type, image, key_pair, created_at, updated_at) \
+                      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9)")
+    .bind(record.id.to_string())
+    .bind(record.project.as_str())
+    .bind(record.name.as_str())
+    .bind(record.revision)
+    .bind(record.operation.map(|id| id.to_string()))
+    .bind(to_json(&record.instance_type)?)
+    .bind(record.image.to_string())
+    .bind(maybe_to_json(record.key.as_ref())?)
+    .bind(tx.micros());
+    tx.run(insert).await.map(|_| ())
+}
+
+fn root_volume(new: &NewInstance) -> VolumeRecord {
+    VolumeRecord {
+        id: new.root_volume,
+        project: new.project.clone(),
+        name: new.name.clone(),
+        instance: Some(new.id),
+        image: Some(new.image),
+        size: new.root_size,
+        state: VolumeState::Creating,
+        root: true,
+    }
+}
+
+fn nic(new: &NewInstance, address: Ipv4Addr, index: u32) -> PortRecord {
+    PortRecord {
+        id: new.port,
+        instance: new.id,
+        vpc: new.vpc,
+        subnet: new.subnet,
+        mac: new.mac,
+        address,
+        index,
+    }
+}
+
+impl Given {
+    async fn image(&mut self, tx: &mut Tx, id: ImageId) -> Result<(), StoreError> {
+        if self.images.insert(id) {
+            let row = tx
+                .optional(sql("SELECT id FROM images WHERE id = $1").bind(id.to_string()))
+                .await?;
+            row.ok_or_else(|| StoreError::not_found("image", &id))?;
+        }
+        Ok(())
+    }
+
+    async fn key(&mut self, tx: &mut Tx, id: KeyPairId) -> Result<KeyRef, StoreError> {
+        if let Some(key) = self.keys.get(&id) {
+            return Ok(key.clone());
+        }
+        let query = sql("SELECT name, public_key FROM keypairs WHERE id = $1").bind(id.to_string());
+        let row = tx
+            .optional(query)
+            .await?
+            .ok_or_else(|| StoreError::not_found("key pair", &id))?;
+        let key = KeyRef {
+            name: row.parsed("name")?,
+            public_key: row.text("public_key")?,
+        };
+        self.keys.insert(id, key.clone());
+        Ok(key)
+    }
+
+    /// The lowest free address of the subnet, and the lowest free number of a port.
+    async fn address(&mut self, tx: &mut Tx, new: &NewInstance) -> Result<(Ipv4Addr, u32), StoreError> {
+        let addresses = match self.addresses.entry((new.vpc, new.subnet)) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(unknown) => unknown.insert(Addresses::load(tx, new.vpc, new.subnet).await?),
+        };
+        let address = addresses.take()?;
+        let numbers = match &mut self.numbers {
+            Some(numbers) => numbers,
+            none => none.insert(Numbers::load(tx).await?),
+        };
+        Ok((address, numbers.take()?))
+    }
+}

@@ -1,0 +1,184 @@
+//! What the store answers when it can't do what is asked: one message each, and a stable code.
+
+use berth_model::{Action, Code, InstanceId, InstanceState, OperationId};
+
+/// Why the store refused or failed.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Another daemon has the database.
+    #[error("another berthd has the database {database}: stop it first, or give this one a database of its own")]
+    Locked {
+        /// The database.
+        database: String,
+    },
+    /// A newer Berth has written the database.
+    #[error(
+        "the database {database} has schema {found} and this berthd knows no newer one than {known}: run the berthd that wrote it, or a newer one"
+    )]
+    Newer {
+        /// The database.
+        database: String,
+        /// The version of its schema.
+        found: i64,
+        /// The newest version known here.
+        known: i64,
+    },
+    /// Nothing has that name or id.
+    #[error("there is no {what} '{reference}'")]
+    NotFound {
+        /// The kind of thing, e.g. `instance`.
+        what: &'static str,
+        /// The name or id that was given.
+        reference: String,
+    },
+    /// The name is taken.
+    #[error("the {what} '{name}' exists already: choose another")]
+    AlreadyExists {
+        /// The kind of thing, e.g. `instance`.
+        what: &'static str,
+        /// The name.
+        name: String,
+    },
+    /// Something else needs it.
+    #[error("the {what} is in use by {by}: delete that first")]
+    InUse {
+        /// The kind of thing, e.g. `image`.
+        what: &'static str,
+        /// What needs it, e.g. `volume 0198…`.
+        by: String,
+    },
+    /// Every address of the subnet is given to a port.
+    #[error("the subnet '{subnet}' ({cidr}) has no free address: delete an instance first")]
+    NoAddress {
+        /// The subnet's name.
+        subnet: String,
+        /// Its addresses.
+        cidr: String,
+    },
+    /// What was asked doesn't fit the action.
+    #[error("{action}: {reason}")]
+    Params {
+        /// The action.
+        action: Action,
+        /// What is wrong, and what would be right.
+        reason: String,
+    },
+    /// The disk of the database is full.
+    #[error("the disk of the database {database} is full: make room on it")]
+    Full {
+        /// The database.
+        database: String,
+    },
+    /// The file of the database can't be read or written.
+    #[error("the database {database} can't be read and written: {reason}")]
+    Storage {
+        /// The database.
+        database: String,
+        /// What the system said.
+        reason: String,
+    },
+    /// A row that Berth can't have written.
+    #[error("the database holds something Berth did not write there: {what}: {reason}")]
+    Corrupt {
+        /// Which part of it.
+        what: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Any other error of the database.
+    #[error("the database {database}: {reason}")]
+    Database {
+        /// The database.
+        database: String,
+        /// What it said.
+        reason: sqlx::Error,
+    },
+    /// The store was closed, or the program ended, before the write was done.
+    #[error("the database is closed: berthd is ending")]
+    Interrupted,
+}
+
+impl StoreError {
+    /// The stable code.
+    pub fn code(&self) -> Code {
+        match self {
+            Self::Locked { .. } => Code::AlreadyRunning,
+            Self::NotFound { .. } => Code::NotFound,
+            Self::AlreadyExists { .. } => Code::AlreadyExists,
+            Self::InUse { .. } => Code::InUse,
+            Self::NoAddress { .. } => Code::NoCapacity,
+            Self::Params { .. } => Code::InvalidArgument,
+            Self::Full { .. } => Code::StorageFull,
+            Self::Storage { .. } => Code::StorageError,
+            Self::Newer { .. } | Self::Corrupt { .. } | Self::Database { .. } | Self::Interrupted => Code::StoreError,
+        }
+    }
+
+    pub(crate) fn not_found(what: &'static str, reference: &(impl ToString + ?Sized)) -> Self {
+        Self::NotFound {
+            what,
+            reference: reference.to_string(),
+        }
+    }
+
+    pub(crate) fn corrupt(what: impl Into<String>, reason: &(impl ToString + ?Sized)) -> Self {
+        Self::Corrupt {
+            what: what.into(),
+            reason: reason.to_string(),
+        }
+    }
+}
+
+/// Why an instance could not be claimed, or a claim could not write.
+#[derive(Debug, thiserror::Error)]
+pub enum ClaimError {
+    /// The action table doesn't allow the action now.
+    #[error("not allowed while the instance is {state}; allowed is {}", list(.allowed))]
+    Refused {
+        /// The documented state.
+        state: InstanceState,
+        /// What is allowed now.
+        allowed: Vec<Action>,
+        /// The operation in flight.
+        operation: Option<OperationId>,
+    },
+    /// There is no such instance.
+    #[error("there is no instance '{0}'")]
+    NotFound(InstanceId),
+    /// Another operation took the instance: a delete cancelled this one.
+    #[error("another operation took the instance over")]
+    Lost,
+    /// There is no step after this one: commit instead.
+    #[error("the operation is at its last step")]
+    LastStep,
+    /// There are steps after this one: advance instead.
+    #[error("the operation is not at its last step")]
+    NotLast,
+    /// The action's row has no such way from here, e.g. forwards while the operation is being undone.
+    #[error("{0}")]
+    NoSuchWay(&'static str),
+    /// The store refused or failed. Whether the write was done is not known; the operation is still in flight.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+fn list(actions: &[Action]) -> String {
+    actions
+        .iter()
+        .map(|action| action.as_str())
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+impl ClaimError {
+    /// The stable code.
+    pub fn code(&self) -> Code {
+        match self {
+            Self::Refused { .. } => Code::ActionNotAllowed,
+            Self::NotFound(_) => Code::NotFound,
+            Self::Lost => Code::OperationCancelled,
+            Self::LastStep | Self::NotLast | Self::NoSuchWay(_) => Code::Internal,
+            Self::Store(error) => error.code(),
+        }
+    }
+}

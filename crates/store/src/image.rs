@@ -1,0 +1,153 @@
+//! Images: what is known of each; the bytes are the storage's.
+
+use berth_model::{DiskFormat, Firmware, ImageId, Name, OsFamily};
+use jiff::Timestamp;
+use sqlx::any::AnyRow;
+
+use crate::event::NewEvent;
+use crate::instance::canonical;
+use crate::row::{Columns as _, Sql, sql, to_number, to_word};
+use crate::{Page, Store, StoreError};
+
+/// An image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImageRecord {
+    /// Its id.
+    pub id: ImageId,
+    /// The project it belongs to.
+    pub project: String,
+    /// Its name, unique in its project.
+    pub name: Name,
+    /// The format of what was imported.
+    pub format: DiskFormat,
+    /// Bytes of the disk that the guest sees.
+    pub virtual_size: u64,
+    /// Bytes of the file.
+    pub file_size: u64,
+    /// SHA-256 of the bytes that were imported, in hexadecimal.
+    pub sha256: String,
+    /// The operating system's family.
+    pub os: OsFamily,
+    /// What starts the guest.
+    pub firmware: Firmware,
+    /// Who logs in over ssh.
+    pub user: String,
+    /// When it was imported; kept to the microsecond.
+    pub created_at: Timestamp,
+}
+
+impl ImageRecord {
+    fn read(row: &AnyRow) -> Result<Self, StoreError> {
+        Ok(Self {
+            id: row.parsed("id")?,
+            project: row.text("project")?,
+            name: row.parsed("name")?,
+            format: row.word("format")?,
+            virtual_size: row.number("virtual_size")?,
+            file_size: row.number("file_size")?,
+            sha256: row.text("sha256")?,
+            os: row.word("os")?,
+            firmware: row.word("firmware")?,
+            user: row.text("login")?,
+            created_at: row.time("created_at")?,
+        })
+    }
+
+    fn insert(&self) -> Result<Sql, StoreError> {
+        let insert = sql(
+            "INSERT INTO images (id, project, name, format, virtual_size, file_size, sha256, os, \
+                          firmware, login, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+        );
+        Ok(insert
+            .bind(self.id.to_string())
+            .bind(self.project.as_str())
+            .bind(self.name.as_str())
+            .bind(to_word(&self.format)?)
+            .bind(to_number(self.virtual_size)?)
+            .bind(to_number(self.file_size)?)
+            .bind(self.sha256.as_str())
+            .bind(to_word(&self.os)?)
+            .bind(to_word(&self.firmware)?)
+            .bind(self.user.as_str())
+            .bind(self.created_at.as_microsecond()))
+    }
+}
+
+impl Store {
+    /// Keeps an image. [`StoreError::AlreadyExists`] if the project has one of that name.
+    pub async fn insert_image(&self, image: &ImageRecord) -> Result<(), StoreError> {
+        let mut tx = self.begin().await?;
+        let taken = sql("SELECT id FROM images WHERE project = $1 AND name = $2");
+        if tx
+            .optional(taken.bind(image.project.as_str()).bind(image.name.as_str()))
+            .await?
+            .is_some()
+        {
+            return Err(StoreError::AlreadyExists {
+                what: "image",
+                name: image.name.to_string(),
+            });
+        }
+        tx.run(image.insert()?).await?;
+        tx.event(NewEvent::about("image.created", &image.id, &image.name))
+            .await?;
+        tx.commit().await
+    }
+
+    /// An image.
+    pub async fn image(&self, id: ImageId) -> Result<Option<ImageRecord>, StoreError> {
+        self.one(
+            sql("SELECT * FROM images WHERE id = $1").bind(id.to_string()),
+            ImageRecord::read,
+        )
+        .await
+    }
+
+    /// The image of a project with that name or id.
+    pub async fn find_image(&self, project: &str, reference: &str) -> Result<ImageRecord, StoreError> {
+        let query = sql("SELECT * FROM images WHERE project = $1 AND (id = $2 OR name = $2)");
+        let found = self
+            .one(
+                query.bind(project).bind(canonical::<ImageId>(reference)),
+                ImageRecord::read,
+            )
+            .await?;
+        found.ok_or_else(|| StoreError::not_found("image", reference))
+    }
+
+    /// A page of the images of a project, or of all.
+    pub async fn images(&self, project: Option<&str>, page: Page<ImageId>) -> Result<Vec<ImageRecord>, StoreError> {
+        let query: Sql = match project {
+            Some(project) => sql("SELECT * FROM images WHERE project = $3 AND id > $1 ORDER BY id LIMIT $2")
+                .bind(page.after())
+                .bind(i64::from(page.limit))
+                .bind(project),
+            None => sql("SELECT * FROM images WHERE id > $1 ORDER BY id LIMIT $2")
+                .bind(page.after())
+                .bind(i64::from(page.limit)),
+        };
+        self.list(query, ImageRecord::read).await
+    }
+
+    /// Forgets an image. [`StoreError::InUse`] while a volume is built on it.
+    pub async fn delete_image(&self, id: ImageId) -> Result<(), StoreError> {
+        let mut tx = self.begin().await?;
+        let row = tx
+            .optional(sql("SELECT name FROM images WHERE id = $1").bind(id.to_string()))
+            .await?;
+        let row = row.ok_or_else(|| StoreError::not_found("image", &id))?;
+        let user = sql("SELECT id, name, root FROM volumes WHERE image = $1 ORDER BY id LIMIT 1");
+        if let Some(volume) = tx.optional(user.bind(id.to_string())).await? {
+            let kind = if volume.flag("root")? { "instance" } else { "volume" };
+            return Err(StoreError::InUse {
+                what: "image",
+                by: format!("{kind} '{}'", volume.text("name")?),
+            });
+        }
+        tx.run(sql("DELETE FROM images WHERE id = $1").bind(id.to_string()))
+            .await?;
+        tx.event(NewEvent::about("image.deleted", &id, &row.text("name")?))
+            .await?;
+        tx.commit().await
+    }
+}

@@ -1,0 +1,151 @@
+//! Instances: reading them. What writes them is `create` and `transition`.
+
+use berth_model::{ImageId, InstanceId, InstanceType, Name, OperationId, Stable, Standing};
+use jiff::Timestamp;
+use sqlx::Row as _;
+use sqlx::any::AnyRow;
+
+use crate::operation::read_position;
+use crate::row::{Columns as _, Sql, sql};
+use crate::{Fault, KeyRef, Page, Store, StoreError};
+
+/// An instance.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InstanceRecord {
+    /// Its id; also the UUID of its libvirt domain.
+    pub id: InstanceId,
+    /// The project it belongs to.
+    pub project: String,
+    /// Its name, unique in its project.
+    pub name: Name,
+    /// Changes with every change of the record.
+    pub revision: i64,
+    /// Where it stands.
+    pub standing: Standing,
+    /// The operation in flight.
+    pub operation: Option<OperationId>,
+    /// Its type, as the catalog had it when the instance was made or resized.
+    pub instance_type: InstanceType,
+    /// The image it was made from.
+    pub image: ImageId,
+    /// The key pair that may log in, as it was when the instance was made.
+    pub key: Option<KeyRef>,
+    /// What went wrong last, until an action puts it right.
+    pub fault: Option<Fault>,
+    /// What makes it less than well while it runs.
+    pub degraded: Option<String>,
+    /// When it was asked for.
+    pub created_at: Timestamp,
+    /// When the record changed last.
+    pub updated_at: Timestamp,
+}
+
+/// An instance with the step its operation is at.
+macro_rules! instances {
+    ($($rest:literal)?) => {
+        concat!(
+            "SELECT i.*, o.action, o.step FROM instances i LEFT JOIN operations o ON o.id = i.operation",
+            $(" ", $rest)?
+        )
+    };
+}
+pub(crate) use instances;
+
+impl InstanceRecord {
+    pub(crate) fn read(row: &AnyRow) -> Result<Self, StoreError> {
+        let operation: Option<OperationId> = row.maybe_parsed("operation")?;
+        let stable: Option<Stable> = row.maybe_parsed("stable")?;
+        let standing = match (operation, stable) {
+            (Some(_), from) => Standing::Moving {
+                from,
+                position: read_position(row)?,
+            },
+            (None, Some(stable)) => Standing::Resting(stable),
+            (None, None) => {
+                return Err(StoreError::corrupt(
+                    "instances",
+                    "one has neither a state nor an operation",
+                ));
+            }
+        };
+        Ok(Self {
+            id: row.parsed("id")?,
+            project: row.text("project")?,
+            name: row.parsed("name")?,
+            revision: row.number("revision")?,
+            standing,
+            operation,
+            instance_type: row.json("instance_type")?,
+            image: row.parsed("image")?,
+            key: row.maybe_json("key_pair")?,
+            fault: row.maybe_json("fault")?,
+            degraded: row.maybe_text("degraded")?,
+            created_at: row.time("created_at")?,
+            updated_at: row.time("updated_at")?,
+        })
+    }
+}
+
+impl Store {
+    /// An instance.
+    pub async fn instance(&self, id: InstanceId) -> Result<Option<InstanceRecord>, StoreError> {
+        self.one(
+            sql(instances!("WHERE i.id = $1")).bind(id.to_string()),
+            InstanceRecord::read,
+        )
+        .await
+    }
+
+    /// The instance of a project with that name or id.
+    pub async fn find_instance(&self, project: &str, reference: &str) -> Result<InstanceRecord, StoreError> {
+        let query = sql(instances!("WHERE i.project = $1 AND (i.id = $2 OR i.name = $2)"));
+        let query = query.bind(project).bind(canonical::<InstanceId>(reference));
+        let found = self.one(query, InstanceRecord::read).await?;
+        found.ok_or_else(|| StoreError::not_found("instance", reference))
+    }
+
+    /// A page of the instances of a project, or of all.
+    pub async fn instances(
+        &self,
+        project: Option<&str>,
+        page: Page<InstanceId>,
+    ) -> Result<Vec<InstanceRecord>, StoreError> {
+        let query: Sql = match project {
+            Some(project) => sql(instances!("WHERE i.project = $3 AND i.id > $1 ORDER BY i.id LIMIT $2"))
+                .bind(page.after())
+                .bind(i64::from(page.limit))
+                .bind(project),
+            None => sql(instances!("WHERE i.id > $1 ORDER BY i.id LIMIT $2"))
+                .bind(page.after())
+                .bind(i64::from(page.limit)),
+        };
+        self.list(query, InstanceRecord::read).await
+    }
+
+    /// How many instances there are.
+    pub async fn count_instances(&self) -> Result<u64, StoreError> {
+        let count = self
+            .one(sql("SELECT COUNT(*) AS amount FROM instances"), |row| {
+                row.number("amount")
+            })
+            .await?;
+        Ok(count.unwrap_or_default())
+    }
+
+    /// The user data of an instance; kept out of the record, and so out of lists.
+    pub async fn user_data(&self, id: InstanceId) -> Result<Option<Vec<u8>>, StoreError> {
+        let query = sql("SELECT content FROM user_data WHERE instance = $1").bind(id.to_string());
+        let read = |row: &AnyRow| {
+            row.try_get("content")
+                .map_err(|error| StoreError::corrupt("user_data", &error))
+        };
+        self.one(query, read).await
+    }
+}
+
+/// A name or id as the columns have it: an id may be written in several ways. A name can't look like an id.
+pub(crate) fn canonical<Id: std::str::FromStr + ToString>(reference: &str) -> String {
+    reference
+        .parse::<Id>()
+        .map_or_else(|_| reference.to_owned(), |id| id.to_string())
+}

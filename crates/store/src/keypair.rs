@@ -1,0 +1,112 @@
+//! Key pairs: the public half; the private one is never here.
+
+use berth_model::{KeyPairId, Name};
+use jiff::Timestamp;
+use sqlx::any::AnyRow;
+
+use crate::event::NewEvent;
+use crate::instance::canonical;
+use crate::row::{Columns as _, Sql, sql};
+use crate::{Page, Store, StoreError};
+
+/// A key pair.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyPairRecord {
+    /// Its id.
+    pub id: KeyPairId,
+    /// The project it belongs to.
+    pub project: String,
+    /// Its name, unique in its project.
+    pub name: Name,
+    /// The public key in OpenSSH's one-line form.
+    pub public_key: String,
+    /// The SHA-256 fingerprint, as `ssh-keygen -l` prints it.
+    pub fingerprint: String,
+    /// When it was made or imported; kept to the microsecond.
+    pub created_at: Timestamp,
+}
+
+impl KeyPairRecord {
+    fn read(row: &AnyRow) -> Result<Self, StoreError> {
+        Ok(Self {
+            id: row.parsed("id")?,
+            project: row.text("project")?,
+            name: row.parsed("name")?,
+            public_key: row.text("public_key")?,
+            fingerprint: row.text("fingerprint")?,
+            created_at: row.time("created_at")?,
+        })
+    }
+}
+
+impl Store {
+    /// Keeps a key pair. [`StoreError::AlreadyExists`] if the project has one of that name.
+    pub async fn insert_keypair(&self, pair: &KeyPairRecord) -> Result<(), StoreError> {
+        let mut tx = self.begin().await?;
+        let taken = sql("SELECT id FROM keypairs WHERE project = $1 AND name = $2");
+        if tx
+            .optional(taken.bind(pair.project.as_str()).bind(pair.name.as_str()))
+            .await?
+            .is_some()
+        {
+            return Err(StoreError::AlreadyExists {
+                what: "key pair",
+                name: pair.name.to_string(),
+            });
+        }
+        let insert = sql(
+            "INSERT INTO keypairs (id, project, name, public_key, fingerprint, created_at) \
+                          VALUES ($1, $2, $3, $4, $5, $6)",
+        )
+        .bind(pair.id.to_string())
+        .bind(pair.project.as_str())
+        .bind(pair.name.as_str())
+        .bind(pair.public_key.as_str())
+        .bind(pair.fingerprint.as_str())
+        .bind(pair.created_at.as_microsecond());
+        tx.run(insert).await?;
+        tx.event(NewEvent::about("keypair.created", &pair.id, &pair.name))
+            .await?;
+        tx.commit().await
+    }
+
+    /// The key pair of a project with that name or id.
+    pub async fn find_keypair(&self, project: &str, reference: &str) -> Result<KeyPairRecord, StoreError> {
+        let query = sql("SELECT * FROM keypairs WHERE project = $1 AND (id = $2 OR name = $2)");
+        let query = query.bind(project).bind(canonical::<KeyPairId>(reference));
+        let found = self.one(query, KeyPairRecord::read).await?;
+        found.ok_or_else(|| StoreError::not_found("key pair", reference))
+    }
+
+    /// A page of the key pairs of a project, or of all.
+    pub async fn keypairs(
+        &self,
+        project: Option<&str>,
+        page: Page<KeyPairId>,
+    ) -> Result<Vec<KeyPairRecord>, StoreError> {
+        let query: Sql = match project {
+            Some(project) => sql("SELECT * FROM keypairs WHERE project = $3 AND id > $1 ORDER BY id LIMIT $2")
+                .bind(page.after())
+                .bind(i64::from(page.limit))
+                .bind(project),
+            None => sql("SELECT * FROM keypairs WHERE id > $1 ORDER BY id LIMIT $2")
+                .bind(page.after())
+                .bind(i64::from(page.limit)),
+        };
+        self.list(query, KeyPairRecord::read).await
+    }
+
+    /// Forgets a key pair. Instances that have it keep it.
+    pub async fn delete_keypair(&self, id: KeyPairId) -> Result<(), StoreError> {
+        let mut tx = self.begin().await?;
+        let row = tx
+            .optional(sql("SELECT name FROM keypairs WHERE id = $1").bind(id.to_string()))
+            .await?;
+        let row = row.ok_or_else(|| StoreError::not_found("key pair", &id))?;
+        tx.run(sql("DELETE FROM keypairs WHERE id = $1").bind(id.to_string()))
+            .await?;
+        tx.event(NewEvent::about("keypair.deleted", &id, &row.text("name")?))
+            .await?;
+        tx.commit().await
+    }
+}

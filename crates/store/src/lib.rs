@@ -1,0 +1,63 @@
+//! The only crate with SQL: records, migrations, transactions, claims.
+//!
+//! SQLite by default, PostgreSQL when asked, the same statements on both (`database`, `link` hold what differs).
+//!
+//! ```text
+//!   create_instances ┐                  ┌─ record, save        a line of the journal, the memo
+//!   claim            ├──▶ Claim ──────▶ ├─ advance, commit     the next step, the landing
+//!   in_flight        ┘   (claim)        ├─ undo, undone        back, step by step
+//!                                       └─ fall_back, becomes, give_up
+//!                                                │
+//!   adopt(Adoption) ────────────────▶ transition::write ──▶ one transaction: instance row (compare and swap on its
+//!                                                           revision), operation, journal, event, usage, volumes
+//! ```
+//!
+//! Architecture invariant: a [`Claim`] (and an [`Adoption`](berth_model::Adoption), which only `observe` makes) is all
+//! that moves an instance. No public function takes a state to write; a claim can't be made, copied or kept past its
+//! end outside of this crate. What a claim may write is what its row of the action table says.
+//!
+//! One daemon has a database at a time: SQLite by a lock on a file next to it, PostgreSQL by an advisory lock that the
+//! one connection that writes holds, so that a daemon that lost it can't write.
+
+mod adopt;
+mod claim;
+mod create;
+mod database;
+mod error;
+mod event;
+mod image;
+mod instance;
+mod journal;
+mod keypair;
+mod link;
+mod migrate;
+mod network;
+mod operation;
+mod port;
+mod progress;
+mod record;
+mod retreat;
+mod row;
+mod store;
+mod transition;
+mod tx;
+mod usage;
+mod volume;
+
+pub use claim::Claim;
+pub use create::NewInstance;
+pub use database::{Database, ParseDatabaseError};
+pub use error::{ClaimError, StoreError};
+pub use event::EventRecord;
+pub use image::ImageRecord;
+pub use instance::InstanceRecord;
+pub use journal::{Entry, EntryKind, JournalRecord};
+pub use keypair::KeyPairRecord;
+pub use network::{NetworkTemplate, SubnetRecord, VpcRecord};
+pub use operation::{OperationRecord, Phase};
+pub use port::PortRecord;
+pub use record::{Fault, KeyRef, Page, Requester};
+pub use retreat::Found;
+pub use store::Store;
+pub use usage::UsageRecord;
+pub use volume::VolumeRecord;

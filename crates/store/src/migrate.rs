@@ -1,0 +1,39 @@
+//! The schema: numbered files that both databases take, embedded, applied in order and each in a transaction.
+//!
+//! Runs after the database's lock is taken, so never twice at the same time. A file that was released is never
+//! changed: sqlx keeps its checksum. A database with a number that isn't here was written by a newer program.
+
+use std::borrow::Cow;
+
+use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
+use sqlx::{AnyConnection, SqlStr};
+
+use crate::{Database, StoreError};
+
+/// Every version of the schema: its number, what it brings, its statements.
+const VERSIONS: &[(i64, &str, &str)] = &[(1, "start", include_str!("../migrations/0001_start.sql"))];
+
+/// Brings the schema to the newest version.
+pub(crate) async fn migrate(database: &Database, connection: &mut AnyConnection) -> Result<(), StoreError> {
+    let migration = |(number, what, statements): &(i64, &'static str, &'static str)| {
+        let statements = SqlStr::from_static(statements);
+        Migration::new(*number, Cow::Borrowed(*what), MigrationType::Simple, statements, false)
+    };
+    let migrator = Migrator::with_migrations(VERSIONS.iter().map(migration).collect());
+    migrator
+        .run_direct(None, connection, false)
+        .await
+        .map_err(|error| explain(database, error))
+}
+
+fn explain(database: &Database, error: MigrateError) -> StoreError {
+    match error {
+        MigrateError::VersionMissing(found) => StoreError::Newer {
+            database: database.to_string(),
+            found,
+            known: VERSIONS.last().map_or(0, |(number, ..)| *number),
+        },
+        MigrateError::Execute(source) | MigrateError::ExecuteMigration(source, _) => database.error(source),
+        other => StoreError::corrupt("the schema", &other),
+    }
+}

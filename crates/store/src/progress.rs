@@ -1,0 +1,215 @@
+//! What a claim may write: its journal, and where the action table lets it go on to. The way back is in `retreat`.
+//!
+//! ```text
+//!             ┌── record, save ──┐
+//!   step 0 ── advance ──▶ step 1 ── advance ──▶ … ── commit ──▶ the row's landing
+//!      │                     │
+//!      ├──── undo ───────────┤       becomes ──▶ step 0 of another action
+//!      ▼                     ▼
+//!   undoing 0 ◀── undone ── undoing 1          give_up ──▶ Error
+//!      └── undone ──▶ fall_back ──▶ the row's fallback
+//! ```
+//!
+//! Each is one transaction. A claim whose instance another operation took is [`ClaimError::Lost`], whatever it asks.
+
+use std::time::Duration;
+
+use berth_model::{Action, Fallback, InstanceState, InstanceType, Landing, Position, Stable, Standing, VolumeState};
+use serde_json::Value;
+
+use crate::operation::{self, Phase, Progress};
+use crate::row::{sql, to_json};
+use crate::transition::{self, BeforeResize, Held, Why};
+use crate::tx::Tx;
+use crate::{Claim, ClaimError, Entry, EntryKind, Fault, StoreError, journal, volume};
+
+impl Claim {
+    /// Writes a line of the journal about the step it is at, and nothing else.
+    pub async fn record(&mut self, entry: Entry) -> Result<(), ClaimError> {
+        let (mut tx, _) = self.hold().await?;
+        journal::write(&mut tx, self.operation, self.position, entry).await?;
+        Ok(tx.commit().await?)
+    }
+
+    /// Keeps what the step has to remember before it has an effect.
+    pub async fn save(&mut self, memo: Value) -> Result<(), ClaimError> {
+        let (mut tx, _) = self.hold().await?;
+        let save = sql("UPDATE operations SET memo = $1 WHERE id = $2");
+        tx.run(save.bind(to_json(&memo)?).bind(self.operation.to_string()))
+            .await?;
+        tx.commit().await?;
+        self.memo = memo;
+        Ok(())
+    }
+
+    /// The step is done: on to the next one of the row. [`ClaimError::LastStep`] if there is none.
+    pub async fn advance(&mut self, memo: Value, took: Duration) -> Result<(), ClaimError> {
+        self.forwards()?;
+        let next = self.position.next().ok_or(ClaimError::LastStep)?;
+        let (mut tx, before) = self.hold().await?;
+        self.journal_done(&mut tx, took).await?;
+        if self.position.state() == InstanceState::BlockDeviceMapping {
+            volume::set_root_state(&mut tx, self.instance, VolumeState::InUse).await?;
+        }
+        self.update(&mut tx, next, Phase::Running, &memo, None).await?;
+        self.show(tx, &before, next, None).await?;
+        (self.position, self.memo) = (next, memo);
+        Ok(())
+    }
+
+    /// The last step is done: the instance comes to rest where the row lands. [`ClaimError::NotLast`] before it.
+    pub async fn commit(mut self, memo: Value, took: Duration) -> Result<(), ClaimError> {
+        self.forwards()?;
+        if self.position.next().is_some() {
+            return Err(ClaimError::NotLast);
+        }
+        let (mut tx, before) = self.hold().await?;
+        self.journal_done(&mut tx, took).await?;
+        self.update(&mut tx, self.position, Phase::Succeeded, &memo, None)
+            .await?;
+        let written = match self.position.action().row().lands {
+            Landing::Gone => transition::remove(&mut tx, &before, self.why(None)).await?,
+            Landing::In(stable) => self.land(&mut tx, &before, stable).await?,
+            Landing::BeforeResize => {
+                let origin = before.before_resize.as_ref().map(|before| before.stable);
+                let origin = origin.ok_or_else(|| StoreError::corrupt("before_resize", "it is NULL"))?;
+                self.land(&mut tx, &before, origin).await?
+            }
+        };
+        self.end(tx, written).await
+    }
+
+    /// The step failed, and the operation goes on as the first step of the action that its row names. What was asked
+    /// stays in the journal.
+    pub async fn becomes(&mut self, fault: Fault) -> Result<(), ClaimError> {
+        self.forwards()?;
+        let Fallback::Becomes(other) = self.position.action().row().on_failure else {
+            return Err(ClaimError::NoSuchWay("the action goes on as no other"));
+        };
+        let next = Position::first(other);
+        let (mut tx, before) = self.hold().await?;
+        self.journal_failed(&mut tx, &fault).await?;
+        let line = format!("{} goes on as {other}", self.position.action());
+        journal::write(&mut tx, self.operation, next, Entry::of(EntryKind::Begun, Some(line))).await?;
+        self.update(&mut tx, next, Phase::Running, &self.memo, None).await?;
+        self.show(tx, &before, next, Some(fault.message)).await?;
+        self.position = next;
+        Ok(())
+    }
+
+    pub(crate) fn forwards(&self) -> Result<(), ClaimError> {
+        if self.undoing() {
+            return Err(ClaimError::NoSuchWay("the operation is being undone"));
+        }
+        Ok(())
+    }
+
+    /// Begins a transaction on the instance while it is still this claim's.
+    pub(crate) async fn hold(&self) -> Result<(Tx, Held), ClaimError> {
+        let mut tx = self.store.begin().await?;
+        let held = Held::load(&mut tx, self.instance).await?.ok_or(ClaimError::Lost)?;
+        if held.record.operation != Some(self.operation) || held.record.revision != self.revision {
+            return Err(ClaimError::Lost);
+        }
+        Ok((tx, held))
+    }
+
+    pub(crate) fn why(&self, message: Option<String>) -> Why {
+        Why {
+            operation: Some(self.operation),
+            message,
+        }
+    }
+
+    async fn journal_done(&self, tx: &mut Tx, took: Duration) -> Result<(), StoreError> {
+        let entry = Entry {
+            kind: EntryKind::Done,
+            message: None,
+            duration: Some(took),
+        };
+        journal::write(tx, self.operation, self.position, entry).await
+    }
+
+    pub(crate) async fn journal_failed(&self, tx: &mut Tx, fault: &Fault) -> Result<(), StoreError> {
+        let entry = Entry::of(EntryKind::Failed, Some(format!("{} ({})", fault.message, fault.code)));
+        journal::write(tx, self.operation, self.position, entry).await
+    }
+
+    pub(crate) async fn update(
+        &self,
+        tx: &mut Tx,
+        position: Position,
+        phase: Phase,
+        memo: &Value,
+        fault: Option<&Fault>,
+    ) -> Result<(), StoreError> {
+        operation::update(
+            tx,
+            self.operation,
+            Progress {
+                position,
+                phase,
+                memo,
+                fault,
+            },
+        )
+        .await
+    }
+
+    /// Commits with the instance at a step of the operation, which goes on.
+    pub(crate) async fn show(
+        &mut self,
+        mut tx: Tx,
+        before: &Held,
+        position: Position,
+        message: Option<String>,
+    ) -> Result<(), ClaimError> {
+        let mut after = before.clone();
+        after.record.standing = Standing::Moving {
+            from: self.origin,
+            position,
+        };
+        let written = transition::write(&mut tx, before, &after, self.why(message)).await?;
+        self.end(tx, written).await?;
+        self.revision += 1;
+        Ok(())
+    }
+
+    /// Commits, unless the row was another by now.
+    pub(crate) async fn end(&self, tx: Tx, written: bool) -> Result<(), ClaimError> {
+        if !written {
+            return Err(ClaimError::Lost);
+        }
+        Ok(tx.commit().await?)
+    }
+
+    /// The instance at rest after all steps.
+    async fn land(&mut self, tx: &mut Tx, before: &Held, stable: Stable) -> Result<bool, StoreError> {
+        let mut after = before.clone();
+        after.record.standing = Standing::Resting(stable);
+        (after.record.operation, after.record.fault, after.record.degraded) = (None, None, None);
+        let old = after.before_resize.take();
+        match self.position.action() {
+            Action::Resize => {
+                let instance_type = std::mem::replace(&mut after.record.instance_type, new_type(&self.params)?);
+                let stable = self.origin.ok_or_else(|| StoreError::corrupt("stable", "it is NULL"))?;
+                after.before_resize = Some(BeforeResize { stable, instance_type });
+            }
+            Action::RevertResize => {
+                let old = old.ok_or_else(|| StoreError::corrupt("before_resize", "it is NULL"))?;
+                after.record.instance_type = old.instance_type;
+            }
+            _ => {}
+        }
+        transition::write(tx, before, &after, self.why(None)).await
+    }
+}
+
+/// The type that a resize is asked for, from what the request said.
+pub(crate) fn new_type(params: &Value) -> Result<InstanceType, StoreError> {
+    let wanted = params.get("instance_type").cloned().unwrap_or_default();
+    serde_json::from_value(wanted).map_err(|error| StoreError::Params {
+        action: Action::Resize,
+        reason: format!("'instance_type' has to be an entry of the catalog of types: {error}"),
+    })
+}

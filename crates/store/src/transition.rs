@@ -1,0 +1,120 @@
+//! The only writer of an instance's row once it is made: load, change, write if nobody wrote meanwhile.
+//!
+//! What follows from a change follows here, so that nothing can forget it: the revision, the `instance.state` event
+//! when the documented state is another, the usage interval when what is billed is another.
+
+use berth_model::{InstanceId, InstanceType, OperationId, Stable, Standing};
+use serde::{Deserialize, Serialize};
+
+use crate::event::NewEvent;
+use crate::instance::instances;
+use crate::row::{Columns as _, maybe_to_json, sql, to_json};
+use crate::tx::Tx;
+use crate::{InstanceRecord, StoreError, usage};
+
+/// What a resized instance goes back to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct BeforeResize {
+    /// The state it was at rest in.
+    pub(crate) stable: Stable,
+    /// The type it had.
+    pub(crate) instance_type: InstanceType,
+}
+
+/// An instance as a transaction holds it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Held {
+    pub(crate) record: InstanceRecord,
+    pub(crate) before_resize: Option<BeforeResize>,
+}
+
+/// Why an instance changes, for its event.
+#[derive(Debug, Default)]
+pub(crate) struct Why {
+    pub(crate) operation: Option<OperationId>,
+    pub(crate) message: Option<String>,
+}
+
+impl Held {
+    /// Reads an instance within a transaction.
+    pub(crate) async fn load(tx: &mut Tx, id: InstanceId) -> Result<Option<Self>, StoreError> {
+        let row = tx
+            .optional(sql(instances!("WHERE i.id = $1")).bind(id.to_string()))
+            .await?;
+        let Some(row) = row else { return Ok(None) };
+        Ok(Some(Self {
+            record: InstanceRecord::read(&row)?,
+            before_resize: row.maybe_json("before_resize")?,
+        }))
+    }
+
+    /// The state at rest: this one, or the one before the operation in flight.
+    pub(crate) fn stable(&self) -> Option<Stable> {
+        match self.record.standing {
+            Standing::Resting(stable) => Some(stable),
+            Standing::Moving { from, .. } => from,
+        }
+    }
+}
+
+/// Writes `after` in place of `before`; `false`, and nothing written, if the row is another by now.
+pub(crate) async fn write(tx: &mut Tx, before: &Held, after: &Held, why: Why) -> Result<bool, StoreError> {
+    let now = &after.record;
+    let update = sql(
+        "UPDATE instances SET revision = revision + 1, stable = $1, operation = $2, instance_type = $3, \
+                      before_resize = $4, fault = $5, degraded = $6, updated_at = $7 WHERE id = $8 AND revision = $9",
+    )
+    .bind(after.stable().map(|stable| stable.to_string()))
+    .bind(now.operation.map(|id| id.to_string()))
+    .bind(to_json(&now.instance_type)?)
+    .bind(maybe_to_json(after.before_resize.as_ref())?)
+    .bind(maybe_to_json(now.fault.as_ref())?)
+    .bind(now.degraded.as_deref())
+    .bind(tx.micros())
+    .bind(now.id.to_string())
+    .bind(before.record.revision);
+    if tx.run(update).await? != 1 {
+        return Ok(false);
+    }
+    usage::bill(tx, before, after).await?;
+    if before.record.standing.state() != now.standing.state() {
+        tx.event(state_event(now, why)).await?;
+    }
+    Ok(true)
+}
+
+/// The event that tells an instance's documented state.
+pub(crate) fn state_event(record: &InstanceRecord, why: Why) -> NewEvent {
+    NewEvent {
+        state: Some(record.standing.state().as_str()),
+        operation: why.operation,
+        message: why.message,
+        ..NewEvent::about("instance.state", &record.id, &record.name)
+    }
+}
+
+/// Removes an instance and the rows that are its own; `false`, and nothing removed, if the row is another by now.
+/// Its operations, journal and usage stay.
+pub(crate) async fn remove(tx: &mut Tx, held: &Held, why: Why) -> Result<bool, StoreError> {
+    let record = &held.record;
+    for own in [
+        "DELETE FROM ports WHERE instance = $1",
+        "DELETE FROM volumes WHERE instance = $1 AND root = 1",
+        "DELETE FROM user_data WHERE instance = $1",
+    ] {
+        tx.run(sql(own).bind(record.id.to_string())).await?;
+    }
+    let delete = sql("DELETE FROM instances WHERE id = $1 AND revision = $2");
+    if tx.run(delete.bind(record.id.to_string()).bind(record.revision)).await? != 1 {
+        return Ok(false);
+    }
+    usage::close(tx, record.id).await?;
+    let gone = NewEvent::about("instance.deleted", &record.id, &record.name);
+    tx.event(NewEvent {
+        operation: why.operation,
+        message: why.message,
+        ..gone
+    })
+    .await?;
+    Ok(true)
+}

@@ -1,0 +1,158 @@
+//! One write at a time, each a transaction, and its events told once it is committed.
+//!
+//! ```text
+//!   begin ── takes the one connection that writes ──▶ statements ──▶ commit ──▶ events to subscribers, in order
+//!                                                        │ dropped (an error, or the caller went away)
+//!                                                        └────▶ rolled back
+//! ```
+//!
+//! A commit can't be cancelled: it runs in a task of its own, so that what was committed is also told. A connection
+//! whose transaction didn't end as it should is closed rather than used again.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use sqlx::any::AnyRow;
+use sqlx::{AnyConnection, Executor as _};
+use tokio::sync::OwnedMutexGuard;
+
+use crate::event::{EventRecord, NewEvent};
+use crate::row::{Columns as _, Sql, sql};
+use crate::store::{Inner, Slot};
+use crate::{Database, StoreError, link, record};
+
+/// The connection that writes, and the right to it.
+struct Session {
+    slot: OwnedMutexGuard<Slot>,
+    connection: AnyConnection,
+}
+
+impl Session {
+    async fn say(&mut self, database: &Database, statement: &'static str) -> Result<(), StoreError> {
+        let said = self.connection.execute(sqlx::raw_sql(statement)).await;
+        said.map(|_| ()).map_err(|error| database.error(error))
+    }
+
+    /// Puts the connection back for the next transaction.
+    fn keep(mut self) {
+        *self.slot = Slot::Ready(self.connection);
+    }
+}
+
+/// A transaction that writes.
+pub(crate) struct Tx {
+    inner: Arc<Inner>,
+    session: Option<Session>,
+    events: Vec<EventRecord>,
+    /// The moment of all that it writes.
+    pub(crate) at: Timestamp,
+}
+
+impl Tx {
+    /// Begins a transaction, after the one before has ended.
+    pub(crate) async fn begin(inner: &Arc<Inner>) -> Result<Self, StoreError> {
+        let begin = match inner.database {
+            // Takes the right to write at once: a transaction that began by reading couldn't be sure to get it.
+            Database::Sqlite(_) => "BEGIN IMMEDIATE",
+            Database::Postgres(_) => "BEGIN",
+        };
+        let mut slot = Arc::clone(&inner.writer).lock_owned().await;
+        if matches!(*slot, Slot::Closed) {
+            return Err(StoreError::Interrupted);
+        }
+        let mut session = match std::mem::replace(&mut *slot, Slot::Gone) {
+            Slot::Ready(connection) => Session { slot, connection },
+            Slot::Gone | Slot::Closed => Session {
+                slot,
+                connection: link::writer(&inner.database).await?,
+            },
+        };
+        if let Err(error) = session.say(&inner.database, begin).await {
+            // A server that was restarted: one that can be reached again is no reason to fail.
+            tracing::debug!(%error, "the connection that writes is gone; connecting again");
+            session.connection = link::writer(&inner.database).await?;
+            session.say(&inner.database, begin).await?;
+        }
+        Ok(Self {
+            inner: Arc::clone(inner),
+            session: Some(session),
+            events: Vec::new(),
+            at: record::now(),
+        })
+    }
+
+    /// The moment as it is kept.
+    pub(crate) fn micros(&self) -> i64 {
+        self.at.as_microsecond()
+    }
+
+    fn connection(&mut self) -> Result<&mut AnyConnection, StoreError> {
+        self.session
+            .as_mut()
+            .map(|session| &mut session.connection)
+            .ok_or(StoreError::Interrupted)
+    }
+
+    /// Runs a statement; says how many rows it changed.
+    pub(crate) async fn run(&mut self, statement: Sql) -> Result<u64, StoreError> {
+        let done = statement.execute(self.connection()?).await;
+        done.map(|done| done.rows_affected())
+            .map_err(|error| self.inner.database.error(error))
+    }
+
+    /// Runs a statement that gives at most one row.
+    pub(crate) async fn optional(&mut self, statement: Sql) -> Result<Option<AnyRow>, StoreError> {
+        let row = statement.fetch_optional(self.connection()?).await;
+        row.map_err(|error| self.inner.database.error(error))
+    }
+
+    /// Runs a statement that gives rows.
+    pub(crate) async fn all(&mut self, statement: Sql) -> Result<Vec<AnyRow>, StoreError> {
+        let rows = statement.fetch_all(self.connection()?).await;
+        rows.map_err(|error| self.inner.database.error(error))
+    }
+
+    /// Writes an event with the next number; it is told when the transaction is committed.
+    pub(crate) async fn event(&mut self, event: NewEvent) -> Result<(), StoreError> {
+        let next = sql("UPDATE counters SET value = value + 1 WHERE name = 'event' RETURNING value");
+        let row = self.optional(next).await?;
+        let row = row.ok_or_else(|| StoreError::corrupt("counters", "the counter of events is missing"))?;
+        let event = event.numbered(row.number("value")?, self.at);
+        self.run(event.insert()).await?;
+        self.events.push(event);
+        Ok(())
+    }
+
+    /// Makes all of it so, and tells the events. Not undone by dropping the future.
+    pub(crate) async fn commit(mut self) -> Result<(), StoreError> {
+        let mut session = self.session.take().ok_or(StoreError::Interrupted)?;
+        let (inner, events) = (Arc::clone(&self.inner), std::mem::take(&mut self.events));
+        let commit = tokio::spawn(async move {
+            session.say(&inner.database, "COMMIT").await?;
+            for event in events {
+                // Nobody listens: that is no error.
+                let _ = inner.events.send(Arc::new(event));
+            }
+            session.keep();
+            Ok(())
+        });
+        commit.await.unwrap_or(Err(StoreError::Interrupted))
+    }
+}
+
+impl Drop for Tx {
+    fn drop(&mut self) {
+        let Some(mut session) = self.session.take() else { return };
+        // Without a runtime the connection is closed, which rolls back as well.
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else {
+            return;
+        };
+        let inner = Arc::clone(&self.inner);
+        runtime.spawn(async move {
+            match session.say(&inner.database, "ROLLBACK").await {
+                Ok(()) => session.keep(),
+                Err(error) => tracing::debug!(%error, "not rolled back; the connection is closed instead"),
+            }
+        });
+    }
+}

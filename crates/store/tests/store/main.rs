@@ -1,0 +1,16 @@
+//! The store's tests. What is about records, claims and events runs on SQLite and on a real PostgreSQL, the same body.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr, reason = "tests")]
+
+#[macro_use]
+mod support;
+
+mod claims;
+mod crash;
+mod events;
+mod forge;
+mod open;
+mod postgres;
+mod records;
+mod usage;
+mod walk;
