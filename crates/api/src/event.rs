@@ -1,0 +1,112 @@
+//! `/v1/events`: the event stream, gap-free from any number on.
+
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::sse::{Event, KeepAlive, Sse};
+use berth_api_types::EventView;
+use berth_engine::{Engine, EventRecord};
+use futures::Stream;
+use serde::Deserialize;
+use tokio::sync::broadcast::Receiver;
+use tokio::sync::broadcast::error::RecvError;
+use utoipa::IntoParams;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::extract::Query;
+use crate::problem::ApiError;
+use crate::{App, views};
+
+/// How many events are read from the store at a time.
+const BATCH: u32 = 500;
+
+/// A comment now and then keeps proxies from closing a quiet stream.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+
+pub(crate) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(watch))
+}
+
+/// Where the stream begins.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+struct Since {
+    /// Only events after this number; from now on if not given. `Last-Event-ID` says the same.
+    after: Option<i64>,
+}
+
+/// Streams events as server-sent events.
+#[utoipa::path(get, path = "/v1/events", params(Since),
+    responses((status = 200, body = EventView, content_type = "text/event-stream")))]
+async fn watch(
+    State(app): State<App>,
+    Query(query): Query<Since>,
+    headers: HeaderMap,
+) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, ApiError> {
+    let resumed = headers
+        .get("last-event-id")
+        .and_then(|value| value.to_str().ok()?.parse().ok());
+    // Subscribed before the backlog is read: what is committed in between comes by both ways and is shown once.
+    let live = app.engine.events();
+    let after = match query.after.or(resumed) {
+        Some(after) => after,
+        None => app.engine.last_event().await?,
+    };
+    let tail = Tail {
+        engine: app.engine,
+        live,
+        last: after,
+        backlog: VecDeque::new(),
+        behind: true,
+    };
+    let events = futures::stream::unfold(tail, async |mut tail| {
+        let event = tail.next().await?;
+        Some((Ok(shown(&event)), tail))
+    });
+    Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)))
+}
+
+fn shown(record: &EventRecord) -> Event {
+    let event = Event::default().id(record.seq.to_string()).event(&record.kind);
+    let data = serde_json::to_string(&views::event(record)).unwrap_or_default();
+    event.data(data)
+}
+
+/// A reader of the event log: from the store while it is behind, live once it isn't.
+struct Tail {
+    engine: Engine,
+    live: Receiver<Arc<EventRecord>>,
+    last: i64,
+    backlog: VecDeque<Arc<EventRecord>>,
+    behind: bool,
+}
+
+impl Tail {
+    /// The next event; none when the daemon goes down.
+    async fn next(&mut self) -> Option<Arc<EventRecord>> {
+        loop {
+            if let Some(event) = self.backlog.pop_front() {
+                self.last = event.seq;
+                return Some(event);
+            }
+            if self.behind {
+                let events = self.engine.events_after(self.last, BATCH).await.ok()?;
+                self.behind = !events.is_empty();
+                self.backlog = events.into_iter().map(Arc::new).collect();
+                continue;
+            }
+            match self.live.recv().await {
+                Ok(event) if event.seq > self.last => self.backlog.push_back(event),
+                Ok(_) => {}
+                Err(RecvError::Lagged(_)) => self.behind = true,
+                Err(RecvError::Closed) => return None,
+            }
+        }
+    }
+}

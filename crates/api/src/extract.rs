@@ -1,0 +1,119 @@
+//! What comes in, parsed into types at the border; what can't be parsed is answered with a problem.
+
+use axum::extract::connect_info::Connected;
+use axum::extract::rejection::{JsonRejection, QueryRejection};
+use axum::extract::{ConnectInfo, FromRequest, FromRequestParts, Request};
+use axum::http::request::Parts;
+use axum::serve::IncomingStream;
+use berth_engine::{Page, Requester};
+use berth_model::Code;
+use berth_model::limits::PAGE_MAX;
+use serde::de::DeserializeOwned;
+use tokio::net::UnixListener;
+
+use crate::problem::ApiError;
+
+/// A JSON body.
+#[derive(FromRequest)]
+#[from_request(via(axum::Json), rejection(ApiError))]
+pub(crate) struct Body<T>(pub(crate) T);
+
+impl From<JsonRejection> for ApiError {
+    fn from(rejection: JsonRejection) -> Self {
+        let code = match rejection.status() {
+            axum::http::StatusCode::PAYLOAD_TOO_LARGE => Code::TooLarge,
+            _ => Code::InvalidArgument,
+        };
+        Self::new(code, rejection.body_text(), None)
+    }
+}
+
+/// A query string.
+#[derive(FromRequestParts)]
+#[from_request(via(axum::extract::Query), rejection(ApiError))]
+pub(crate) struct Query<T>(pub(crate) T);
+
+impl From<QueryRejection> for ApiError {
+    fn from(rejection: QueryRejection) -> Self {
+        Self::new(Code::InvalidArgument, rejection.body_text(), None)
+    }
+}
+
+/// A JSON body that may be left out.
+pub(crate) struct MaybeBody<T>(pub(crate) T);
+
+impl<T: DeserializeOwned + Default, S: Send + Sync> FromRequest<S> for MaybeBody<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        let empty = request
+            .headers()
+            .get("content-length")
+            .is_none_or(|length| length == "0")
+            && !request.headers().contains_key("transfer-encoding");
+        if empty {
+            return Ok(Self(T::default()));
+        }
+        let Body(body) = Body::from_request(request, state).await?;
+        Ok(Self(body))
+    }
+}
+
+/// Who is at the other end of the socket, as the kernel says.
+#[derive(Debug, Clone, Copy)]
+pub struct Peer {
+    uid: Option<u32>,
+}
+
+impl Connected<IncomingStream<'_, UnixListener>> for Peer {
+    fn connect_info(stream: IncomingStream<'_, UnixListener>) -> Self {
+        Self {
+            uid: stream.io().peer_cred().ok().map(|peer| peer.uid()),
+        }
+    }
+}
+
+/// Who asks, as it is written into the journal.
+pub(crate) struct By(pub(crate) Requester);
+
+impl<S: Send + Sync> FromRequestParts<S> for By {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let peer = ConnectInfo::<Peer>::from_request_parts(parts, state)
+            .await
+            .ok()
+            .and_then(|info| info.0.uid);
+        Ok(Self(Requester(
+            peer.map_or_else(|| "unknown".to_owned(), |uid| format!("uid {uid}")),
+        )))
+    }
+}
+
+/// How many entries a page has if the request doesn't say.
+const PAGE_DEFAULT: u32 = 100;
+
+/// The page that a query asks for.
+pub(crate) fn page<I: std::str::FromStr<Err: ToString>>(
+    query: &berth_api_types::PageQuery,
+) -> Result<Page<I>, ApiError> {
+    let limit = query.limit.unwrap_or(PAGE_DEFAULT);
+    if !(1..=PAGE_MAX).contains(&limit) {
+        return Err(ApiError::invalid(
+            "limit",
+            format!("{limit} is not between 1 and {PAGE_MAX}"),
+        ));
+    }
+    let after = query.after.as_deref().map(str::parse).transpose();
+    Ok(Page {
+        limit,
+        after: after.map_err(|error: I::Err| ApiError::invalid("after", error))?,
+    })
+}
+
+/// A page as it is shown: full pages may have another behind them.
+pub(crate) fn paged<T>(items: Vec<T>, limit: u32, id: impl Fn(&T) -> String) -> berth_api_types::Page<T> {
+    let full = u32::try_from(items.len()).is_ok_and(|count| count >= limit);
+    let next = items.last().filter(|_| full).map(id);
+    berth_api_types::Page { items, next }
+}

@@ -1,0 +1,193 @@
+//! `/v1/instances`.
+
+use axum::Json;
+use axum::extract::{Path, Request, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use berth_api_types::{
+    CreateInstances, Created, InstanceView, OperationView, Page, PageQuery, Problem, RebootInstance, StopInstance,
+};
+use berth_engine::{DEFAULT_PROJECT, InstanceRecord, StopRequest};
+use serde::Deserialize;
+use utoipa::IntoParams;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::extract::{Body, By, MaybeBody, Query, page, paged};
+use crate::problem::ApiError;
+use crate::{App, stream, views};
+
+pub(crate) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(list, create))
+        .routes(routes!(show, delete))
+        .routes(routes!(start))
+        .routes(routes!(stop))
+        .routes(routes!(reboot))
+        .routes(routes!(console))
+        .routes(routes!(console_log))
+        .routes(routes!(tcp))
+}
+
+/// Lists instances, oldest first.
+#[utoipa::path(get, path = "/v1/instances", params(PageQuery), responses((status = 200, body = Page<InstanceView>)))]
+async fn list(State(app): State<App>, Query(query): Query<PageQuery>) -> Result<Json<Page<InstanceView>>, ApiError> {
+    let page = page(&query)?;
+    let limit = page.limit;
+    let details = app.engine.list_instances(DEFAULT_PROJECT, page).await?;
+    let items = details.iter().map(views::instance).collect();
+    Ok(Json(paged(items, limit, |instance: &InstanceView| {
+        instance.id.to_string()
+    })))
+}
+
+/// Accepts new instances: all of them or none.
+#[utoipa::path(post, path = "/v1/instances", request_body = CreateInstances,
+    responses((status = 202, body = Created), (status = "4XX", body = Problem)))]
+async fn create(
+    State(app): State<App>,
+    By(by): By,
+    Body(body): Body<CreateInstances>,
+) -> Result<(StatusCode, Json<Created>), ApiError> {
+    let user_data = match &body.user_data {
+        Some(text) => Some(
+            STANDARD
+                .decode(text)
+                .map_err(|error| ApiError::invalid("user_data", error))?,
+        ),
+        None => None,
+    };
+    let request = berth_engine::CreateInstances {
+        name: body.name,
+        image: body.image,
+        instance_type: body.instance_type,
+        count: body.count.unwrap_or(1),
+        key: body.key,
+        user_data,
+    };
+    let operations = app.engine.create_instances(DEFAULT_PROJECT, request, &by).await?;
+    let created = Created {
+        operations: operations.iter().map(views::operation).collect(),
+    };
+    Ok((StatusCode::ACCEPTED, Json(created)))
+}
+
+/// Shows an instance.
+#[utoipa::path(get, path = "/v1/instances/{instance}", params(("instance" = String, description = "name or id")),
+    responses((status = 200, body = InstanceView), (status = "4XX", body = Problem)))]
+async fn show(State(app): State<App>, Path(reference): Path<String>) -> Result<Json<InstanceView>, ApiError> {
+    let detail = app.engine.describe_instance(find(&app, &reference).await?).await?;
+    Ok(Json(views::instance(&detail)))
+}
+
+/// Deletes an instance, from any state; cancels the operation in flight.
+#[utoipa::path(delete, path = "/v1/instances/{instance}", params(("instance" = String, description = "name or id")),
+    responses((status = 202, body = OperationView), (status = "4XX", body = Problem)))]
+async fn delete(State(app): State<App>, By(by): By, Path(reference): Path<String>) -> Result<Response, ApiError> {
+    let instance = find(&app, &reference).await?;
+    Ok(accepted(&app.engine.delete_instance(instance.id, &by).await?))
+}
+
+/// Switches an instance on.
+#[utoipa::path(post, path = "/v1/instances/{instance}/start", params(("instance" = String, description = "name or id")),
+    responses((status = 202, body = OperationView), (status = "4XX", body = Problem)))]
+async fn start(State(app): State<App>, By(by): By, Path(reference): Path<String>) -> Result<Response, ApiError> {
+    let instance = find(&app, &reference).await?;
+    Ok(accepted(&app.engine.start_instance(instance.id, &by).await?))
+}
+
+/// Shuts an instance down: the power button, then the plug.
+#[utoipa::path(post, path = "/v1/instances/{instance}/stop", params(("instance" = String, description = "name or id")),
+    request_body = StopInstance, responses((status = 202, body = OperationView), (status = "4XX", body = Problem)))]
+async fn stop(
+    State(app): State<App>,
+    By(by): By,
+    Path(reference): Path<String>,
+    MaybeBody(body): MaybeBody<StopInstance>,
+) -> Result<Response, ApiError> {
+    let instance = find(&app, &reference).await?;
+    let grace_seconds = if body.force { Some(0) } else { body.timeout_seconds };
+    Ok(accepted(
+        &app.engine
+            .stop_instance(instance.id, StopRequest { grace_seconds }, &by)
+            .await?,
+    ))
+}
+
+/// Reboots an instance.
+#[utoipa::path(post, path = "/v1/instances/{instance}/reboot", params(("instance" = String, description = "name or id")),
+    request_body = RebootInstance, responses((status = 202, body = OperationView), (status = "4XX", body = Problem)))]
+async fn reboot(
+    State(app): State<App>,
+    By(by): By,
+    Path(reference): Path<String>,
+    MaybeBody(body): MaybeBody<RebootInstance>,
+) -> Result<Response, ApiError> {
+    let instance = find(&app, &reference).await?;
+    Ok(accepted(
+        &app.engine.reboot_instance(instance.id, body.hard, &by).await?,
+    ))
+}
+
+/// Turns the connection into the guest's serial console.
+#[utoipa::path(get, path = "/v1/instances/{instance}/console", params(("instance" = String, description = "name or id")),
+    responses((status = 101, description = "raw bytes from here on"), (status = "4XX", body = Problem)))]
+async fn console(
+    State(app): State<App>,
+    Path(reference): Path<String>,
+    request: Request,
+) -> Result<Response, ApiError> {
+    let instance = find(&app, &reference).await?;
+    stream::upgrade(request, app.engine.console(&instance)).await
+}
+
+/// How many lines of the console log are wanted.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+struct Lines {
+    /// The last so many lines; all that are kept if not given.
+    lines: Option<usize>,
+}
+
+/// What the guest wrote to its serial console.
+#[utoipa::path(get, path = "/v1/instances/{instance}/console/log",
+    params(("instance" = String, description = "name or id"), Lines),
+    responses((status = 200, body = String, content_type = "text/plain"), (status = "4XX", body = Problem)))]
+async fn console_log(
+    State(app): State<App>,
+    Path(reference): Path<String>,
+    Query(query): Query<Lines>,
+) -> Result<Response, ApiError> {
+    let instance = find(&app, &reference).await?;
+    let text = app
+        .engine
+        .console_log(&instance, query.lines.unwrap_or(usize::MAX))
+        .await?;
+    Ok(([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], text).into_response())
+}
+
+/// Turns the connection into a TCP connection to a port of the guest, made from within its VPC.
+#[utoipa::path(get, path = "/v1/instances/{instance}/tcp/{port}",
+    params(("instance" = String, description = "name or id"), ("port" = u16, description = "1 to 65535")),
+    responses((status = 101, description = "raw bytes from here on"), (status = "4XX", body = Problem)))]
+async fn tcp(
+    State(app): State<App>,
+    Path((reference, port)): Path<(String, String)>,
+    request: Request,
+) -> Result<Response, ApiError> {
+    let wrong = || ApiError::invalid("port", format!("'{port}' is not a port between 1 and 65535"));
+    let port = port.parse().ok().filter(|port| *port > 0).ok_or_else(wrong)?;
+    let instance = find(&app, &reference).await?;
+    stream::upgrade(request, app.engine.connect(&instance, port)).await
+}
+
+async fn find(app: &App, reference: &str) -> Result<InstanceRecord, ApiError> {
+    Ok(app.engine.find_instance(DEFAULT_PROJECT, reference).await?)
+}
+
+fn accepted(operation: &berth_engine::OperationRecord) -> Response {
+    (StatusCode::ACCEPTED, Json(views::operation(operation))).into_response()
+}

@@ -1,0 +1,94 @@
+//! The API: HTTP/1.1 and JSON over the daemon's unix socket.
+//!
+//! One module a resource: its routes, each documented where it is written; the OpenAPI document is made from the same
+//! router, so that no route can be missing from it. Nothing is decided here: a request is parsed into types, handed to
+//! the engine, and what comes back is shown.
+//!
+//! ```text
+//!   request ─▶ extract (body, query, who asks) ─▶ Engine ─▶ views ─▶ JSON
+//!                     └────────── problem+json ◀──┘
+//! ```
+
+mod event;
+mod extract;
+mod host;
+mod image;
+mod instance;
+mod instance_type;
+mod keypair;
+mod operation;
+mod problem;
+mod stream;
+mod views;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use berth_engine::Engine;
+use utoipa::OpenApi;
+use utoipa::openapi::OpenApi as Document;
+use utoipa_axum::router::OpenApiRouter;
+
+pub use extract::Peer;
+pub use problem::ApiError;
+
+/// The largest JSON body in bytes; images come as streams and have no such bound.
+const BODY_MAX: usize = 4 << 20;
+
+/// What every route is given.
+#[derive(Clone)]
+struct App {
+    engine: Engine,
+    about: Arc<About>,
+}
+
+/// What the daemon knows of itself and the engine doesn't.
+#[derive(Debug, Clone)]
+pub struct About {
+    /// libvirt's URI.
+    pub libvirt_uri: String,
+    /// Where the daemon keeps its state.
+    pub state_dir: String,
+}
+
+#[derive(OpenApi)]
+#[openapi(info(
+    title = "Berth",
+    description = "Instances, images, key pairs and what moves them, on one host. Every error is a problem+json with a stable code."
+))]
+struct Described;
+
+/// The routes, with the document that describes them.
+fn described() -> OpenApiRouter<App> {
+    OpenApiRouter::with_openapi(Described::openapi())
+        .merge(instance::routes())
+        .merge(image::routes())
+        .merge(keypair::routes())
+        .merge(instance_type::routes())
+        .merge(operation::routes())
+        .merge(event::routes())
+        .merge(host::routes())
+}
+
+/// The OpenAPI document of all routes.
+pub fn openapi() -> Document {
+    described().into_openapi()
+}
+
+/// The router that serves the API.
+pub fn router(engine: Engine, about: About) -> Router {
+    let (router, document) = described().split_for_parts();
+    router
+        .route(
+            "/v1/openapi.json",
+            axum::routing::get(async move || axum::Json(document)),
+        )
+        .fallback(async |uri: axum::http::Uri| ApiError::no_route(uri.path()))
+        .method_not_allowed_fallback(async |uri: axum::http::Uri| ApiError::no_method(uri.path()))
+        .layer(DefaultBodyLimit::max(BODY_MAX))
+        .with_state(App {
+            engine,
+            about: Arc::new(about),
+        })
+}

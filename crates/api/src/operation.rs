@@ -1,0 +1,98 @@
+//! `/v1/operations`.
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::{Path, State};
+use berth_api_types::{OperationView, Page, PageQuery, Problem, Wait};
+use berth_engine::DEFAULT_PROJECT;
+use berth_model::OperationId;
+use serde::Deserialize;
+use utoipa::IntoParams;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::extract::{Query, page, paged};
+use crate::problem::ApiError;
+use crate::{App, views};
+
+/// How long a wait lasts if the request doesn't say, in seconds.
+const WAIT_DEFAULT: u32 = 30;
+/// The longest wait in seconds.
+const WAIT_MAX: u32 = 60;
+
+pub(crate) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(list))
+        .routes(routes!(show))
+        .routes(routes!(wait))
+}
+
+/// Which operations are wanted.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+struct Wanted {
+    /// Only those of this instance: its name or id.
+    instance: Option<String>,
+    /// The most entries on the page: 1 to 500, 100 if not given.
+    limit: Option<u32>,
+    /// Only entries after this one.
+    after: Option<String>,
+}
+
+/// Lists operations, oldest first.
+#[utoipa::path(get, path = "/v1/operations", params(Wanted),
+    responses((status = 200, body = Page<OperationView>), (status = "4XX", body = Problem)))]
+async fn list(State(app): State<App>, Query(query): Query<Wanted>) -> Result<Json<Page<OperationView>>, ApiError> {
+    let page = page(&PageQuery {
+        limit: query.limit,
+        after: query.after,
+    })?;
+    let limit = page.limit;
+    let instance = match query.instance {
+        // An id is taken as it is: the operations of an instance that is gone are still there.
+        Some(reference) => match reference.parse() {
+            Ok(id) => Some(id),
+            Err(_) => Some(app.engine.find_instance(DEFAULT_PROJECT, &reference).await?.id),
+        },
+        None => None,
+    };
+    let operations = app.engine.list_operations(instance, page).await?;
+    let items = operations.iter().map(views::operation).collect();
+    Ok(Json(paged(items, limit, |operation: &OperationView| {
+        operation.id.to_string()
+    })))
+}
+
+/// Shows an operation.
+#[utoipa::path(get, path = "/v1/operations/{operation}", params(("operation" = String, description = "id")),
+    responses((status = 200, body = OperationView), (status = "4XX", body = Problem)))]
+async fn show(State(app): State<App>, Path(id): Path<String>) -> Result<Json<OperationView>, ApiError> {
+    Ok(Json(views::operation(&app.engine.operation(parse(&id)?).await?)))
+}
+
+/// Answers once the operation has ended, or with how it stands when the time is over.
+#[utoipa::path(get, path = "/v1/operations/{operation}/wait", params(("operation" = String, description = "id"), Wait),
+    responses((status = 200, body = OperationView), (status = "4XX", body = Problem)))]
+async fn wait(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    Query(query): Query<Wait>,
+) -> Result<Json<OperationView>, ApiError> {
+    let seconds = query.timeout_seconds.unwrap_or(WAIT_DEFAULT);
+    if seconds > WAIT_MAX {
+        return Err(ApiError::invalid(
+            "timeout_seconds",
+            format!("{seconds} is not between 0 and {WAIT_MAX}"),
+        ));
+    }
+    let most = Duration::from_secs(seconds.into());
+    Ok(Json(views::operation(
+        &app.engine.wait_operation(parse(&id)?, most).await?,
+    )))
+}
+
+fn parse(id: &str) -> Result<OperationId, ApiError> {
+    id.parse().map_err(|error| ApiError::invalid("operation", error))
+}

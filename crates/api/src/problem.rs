@@ -1,0 +1,92 @@
+//! Errors as problem+json (RFC 9457).
+
+use axum::Json;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use berth_api_types::Problem;
+use berth_engine::EngineError;
+use berth_model::Code;
+
+/// An error on its way to the wire.
+#[derive(Debug)]
+pub struct ApiError(Box<Problem>);
+
+impl ApiError {
+    /// An error that is all code and words.
+    pub(crate) fn new(code: Code, detail: impl ToString, field: Option<&str>) -> Self {
+        Self(Box::new(Problem {
+            status: code.http(),
+            code,
+            title: code.as_str().replace('_', " "),
+            detail: detail.to_string(),
+            field: field.map(str::to_owned),
+            state: None,
+            allowed_actions: None,
+            operation: None,
+        }))
+    }
+
+    /// A field of the request isn't what it must be.
+    pub(crate) fn invalid(field: &str, why: impl ToString) -> Self {
+        Self::new(
+            Code::InvalidArgument,
+            format!("{field}: {}", why.to_string()),
+            Some(field),
+        )
+    }
+
+    pub(crate) fn no_route(path: &str) -> Self {
+        Self::new(
+            Code::NotFound,
+            format!("there is nothing at {path}; see /v1/openapi.json"),
+            None,
+        )
+    }
+
+    pub(crate) fn no_method(path: &str) -> Self {
+        let mut error = Self::new(
+            Code::InvalidArgument,
+            format!("{path} has no such method; see /v1/openapi.json"),
+            None,
+        );
+        error.0.status = StatusCode::METHOD_NOT_ALLOWED.as_u16();
+        error
+    }
+}
+
+impl From<EngineError> for ApiError {
+    fn from(error: EngineError) -> Self {
+        let mut problem = Self::new(error.code(), &error, error.field());
+        match error {
+            EngineError::Refused {
+                state,
+                allowed,
+                operation,
+                ..
+            } => {
+                problem.0.state = Some(state.to_string());
+                problem.0.allowed_actions = Some(allowed.iter().map(ToString::to_string).collect());
+                problem.0.operation = operation.map(|id| id.to_string());
+            }
+            EngineError::WrongState { state, .. } => problem.0.state = Some(state.to_string()),
+            EngineError::Internal(_) | EngineError::Io { .. } => tracing::error!(%error, "a request failed"),
+            EngineError::Invalid { .. }
+            | EngineError::TooLarge { .. }
+            | EngineError::Store(_)
+            | EngineError::Hypervisor(_)
+            | EngineError::Storage(_)
+            | EngineError::Network(_) => {}
+        }
+        problem
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.0.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let mut response = (status, Json(*self.0)).into_response();
+        let problem = header::HeaderValue::from_static("application/problem+json");
+        response.headers_mut().insert(header::CONTENT_TYPE, problem);
+        response
+    }
+}

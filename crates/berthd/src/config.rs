@@ -1,0 +1,201 @@
+//! The operator's wishes: a TOML file, and flags that win over it.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use berth_hypervisor::AccelChoice;
+use berth_model::{Code, InstanceType};
+use berth_store::Database;
+use clap::{Args, ValueEnum};
+use ipnet::Ipv4Net;
+use serde::Deserialize;
+
+use crate::failure::Failure;
+use crate::types::catalog;
+
+/// Where the configuration is looked for if no flag says.
+const CONFIG: &str = "/etc/berth/berthd.toml";
+
+/// What may be given on the command line.
+#[derive(Debug, Args)]
+pub(crate) struct Flags {
+    /// The configuration file [default: /etc/berth/berthd.toml, if it is there]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Where instances, volumes, images and the database are kept [default: /var/lib/berth]
+    #[arg(long, value_name = "DIR")]
+    state_dir: Option<PathBuf>,
+    /// The socket to serve [default: /run/berth/berth.sock]
+    #[arg(long, value_name = "PATH", env = "BERTH_SOCKET")]
+    socket: Option<PathBuf>,
+    /// libvirt's URI [default: qemu:///system]
+    #[arg(long, value_name = "URI")]
+    libvirt_uri: Option<String>,
+    /// sqlite:PATH or postgres://… [default: sqlite, in the state directory]
+    #[arg(long, value_name = "DATABASE")]
+    database: Option<String>,
+    /// What guests run on: auto takes KVM where it works
+    #[arg(long, value_enum)]
+    accelerator: Option<Accelerator>,
+    /// How the log is written
+    #[arg(long, value_enum)]
+    log_format: Option<LogFormat>,
+}
+
+/// What guests run on.
+#[derive(Debug, Clone, Copy, ValueEnum, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Accelerator {
+    /// KVM where it works, else TCG with a warning.
+    Auto,
+    /// KVM, whatever the host looks like.
+    Kvm,
+    /// Emulation.
+    Tcg,
+}
+
+/// How the log is written.
+#[derive(Debug, Clone, Copy, Default, ValueEnum, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum LogFormat {
+    /// Lines for people.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// The configuration file. Durations are in seconds.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct File {
+    state_dir: Option<PathBuf>,
+    socket: Option<PathBuf>,
+    socket_group: Option<String>,
+    libvirt_uri: Option<String>,
+    database: Option<String>,
+    accelerator: Option<Accelerator>,
+    log_format: Option<LogFormat>,
+    qemu_user: Option<String>,
+    subnet: Option<Ipv4Net>,
+    transit: Option<Ipv4Net>,
+    outbound_nat: Option<bool>,
+    stop_grace: Option<u64>,
+    reboot_grace: Option<u64>,
+    parallel_steps: Option<usize>,
+    call_deadline: Option<u64>,
+    types: Vec<InstanceType>,
+}
+
+/// What the daemon runs with.
+#[derive(Debug)]
+pub(crate) struct Config {
+    pub(crate) state_dir: PathBuf,
+    pub(crate) socket: PathBuf,
+    pub(crate) socket_group: Option<String>,
+    pub(crate) libvirt_uri: String,
+    pub(crate) database: Database,
+    pub(crate) log_format: LogFormat,
+    pub(crate) qemu_user: Option<String>,
+    pub(crate) transit: Ipv4Net,
+    pub(crate) outbound_nat: bool,
+    pub(crate) call_deadline: Duration,
+    pub(crate) engine: berth_engine::Settings,
+}
+
+/// The longest state directory in bytes: below it a guest's socket has to fit into 107 (unix(7), `sun_path`).
+const STATE_DIR_MAX: usize = 40;
+
+impl Config {
+    /// Reads the file, then the flags.
+    pub(crate) fn load(flags: Flags) -> Result<Self, Failure> {
+        let file = read(flags.config.as_deref())?;
+        let state_dir = flags
+            .state_dir
+            .or(file.state_dir)
+            .unwrap_or_else(|| "/var/lib/berth".into());
+        check_state_dir(&state_dir)?;
+        let database = match flags.database.or(file.database) {
+            Some(text) => text.parse().map_err(|error| wrong("database", &error))?,
+            None => Database::Sqlite(state_dir.join("berth.db")),
+        };
+        let defaults = berth_engine::Settings::default();
+        let seconds = |given: Option<u64>, otherwise| given.map_or(otherwise, Duration::from_secs);
+        let engine = berth_engine::Settings {
+            types: catalog(file.types)?,
+            accelerator: match flags.accelerator.or(file.accelerator).unwrap_or(Accelerator::Auto) {
+                Accelerator::Auto => AccelChoice::Auto,
+                Accelerator::Kvm => AccelChoice::Kvm,
+                Accelerator::Tcg => AccelChoice::Tcg,
+            },
+            stop_grace: seconds(file.stop_grace, defaults.stop_grace),
+            reboot_grace: seconds(file.reboot_grace, defaults.reboot_grace),
+            parallel_steps: file.parallel_steps.unwrap_or(defaults.parallel_steps).max(1),
+            subnet: file.subnet.unwrap_or(defaults.subnet),
+            ..defaults
+        };
+        check_subnet(engine.subnet)?;
+        Ok(Self {
+            socket: flags
+                .socket
+                .or(file.socket)
+                .unwrap_or_else(|| "/run/berth/berth.sock".into()),
+            socket_group: file.socket_group,
+            libvirt_uri: flags
+                .libvirt_uri
+                .or(file.libvirt_uri)
+                .unwrap_or_else(|| "qemu:///system".to_owned()),
+            log_format: flags.log_format.or(file.log_format).unwrap_or_default(),
+            qemu_user: file.qemu_user,
+            transit: file.transit.unwrap_or(Ipv4Net::new_assert([100, 64, 0, 0].into(), 20)),
+            outbound_nat: file.outbound_nat.unwrap_or(true),
+            call_deadline: seconds(file.call_deadline, Duration::from_secs(30)),
+            state_dir,
+            database,
+            engine,
+        })
+    }
+}
+
+fn read(path: Option<&Path>) -> Result<File, Failure> {
+    let text = match std::fs::read_to_string(path.unwrap_or(Path::new(CONFIG))) {
+        Ok(text) => text,
+        Err(error) if path.is_none() && error.kind() == std::io::ErrorKind::NotFound => return Ok(File::default()),
+        Err(error) => {
+            return Err(wrong(
+                "config",
+                &format!("{}: {error}", path.unwrap_or(Path::new(CONFIG)).display()),
+            ));
+        }
+    };
+    toml::from_str(&text).map_err(|error| wrong("config", &error))
+}
+
+fn check_state_dir(dir: &Path) -> Result<(), Failure> {
+    let length = dir.as_os_str().len();
+    if !dir.is_absolute() {
+        return Err(wrong(
+            "state_dir",
+            &format!("'{}' is not an absolute path", dir.display()),
+        ));
+    }
+    if length > STATE_DIR_MAX {
+        let message = format!("'{}' has {length} bytes and may have {STATE_DIR_MAX}", dir.display());
+        return Err(wrong("state_dir", &message));
+    }
+    Ok(())
+}
+
+fn check_subnet(subnet: Ipv4Net) -> Result<(), Failure> {
+    if (8..=29).contains(&subnet.prefix_len()) && subnet.trunc() == subnet {
+        return Ok(());
+    }
+    Err(wrong(
+        "subnet",
+        &format!("{subnet} is not a network such as 10.0.0.0/20, of /8 to /29"),
+    ))
+}
+
+fn wrong(field: &str, why: &impl ToString) -> Failure {
+    Failure::new(Code::InvalidArgument, format!("{field}: {}", why.to_string()))
+}

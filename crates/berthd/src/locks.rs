@@ -1,0 +1,95 @@
+//! What only one daemon may have: the state directory and the socket.
+
+use std::fs::{File, OpenOptions, Permissions};
+use std::io::ErrorKind;
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+
+use berth_model::Code;
+use nix::fcntl::{Flock, FlockArg};
+use nix::unistd::{Group, chown};
+use tokio::net::UnixListener;
+
+use crate::failure::Failure;
+
+/// A lock that is held until it is dropped, or the process is gone.
+pub(crate) type Lock = Flock<File>;
+
+/// Takes the state directory for this daemon; makes it if it isn't there.
+pub(crate) fn state_dir(dir: &Path) -> Result<Lock, Failure> {
+    std::fs::create_dir_all(dir).map_err(|error| failed("making the state directory", dir, &error))?;
+    exclusive(
+        &dir.join("berthd.lock"),
+        &format!("the state directory {}", dir.display()),
+    )
+}
+
+/// Takes the socket: a path that nobody serves is cleared, one that somebody serves is theirs.
+pub(crate) fn socket(path: &Path, group: Option<&str>) -> Result<(UnixListener, Lock), Failure> {
+    if let Some(dir) = path.parent() {
+        std::fs::create_dir_all(dir).map_err(|error| failed("making the socket's directory", dir, &error))?;
+    }
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".lock");
+    let lock = exclusive(Path::new(&beside), &format!("the socket {}", path.display()))?;
+    if UnixStream::connect(path).is_ok() {
+        let message = format!("the socket {} is served by another program", path.display());
+        return Err(Failure::new(Code::AlreadyRunning, message));
+    }
+    match std::fs::symlink_metadata(path) {
+        Ok(found) if !std::os::unix::fs::FileTypeExt::is_socket(&found.file_type()) => {
+            let message = format!(
+                "{} is there and is not a socket: choose another --socket",
+                path.display()
+            );
+            return Err(Failure::new(Code::InvalidArgument, message));
+        }
+        Ok(_) => std::fs::remove_file(path).map_err(|error| failed("clearing the socket", path, &error))?,
+        Err(error) if error.kind() == ErrorKind::NotFound => {}
+        Err(error) => return Err(failed("looking at the socket", path, &error)),
+    }
+    let listener = UnixListener::bind(path).map_err(|error| failed("binding the socket", path, &error))?;
+    admit(path, group)?;
+    Ok((listener, lock))
+}
+
+/// Who may connect owns the host: root, and the group that the operator names.
+fn admit(path: &Path, group: Option<&str>) -> Result<(), Failure> {
+    let Some(name) = group else {
+        return set_mode(path, 0o600);
+    };
+    let found = Group::from_name(name).ok().flatten().ok_or_else(|| {
+        Failure::new(
+            Code::InvalidArgument,
+            format!("socket_group: there is no group '{name}' on this host"),
+        )
+    })?;
+    chown(path, None, Some(found.gid))
+        .map_err(|error| failed("giving the socket to its group", path, &error.into()))?;
+    set_mode(path, 0o660)
+}
+
+fn set_mode(path: &Path, mode: u32) -> Result<(), Failure> {
+    std::fs::set_permissions(path, Permissions::from_mode(mode))
+        .map_err(|error| failed("setting the mode of the socket", path, &error))
+}
+
+fn exclusive(path: &Path, what: &str) -> Result<Lock, Failure> {
+    let file = OpenOptions::new().create(true).truncate(false).write(true).open(path);
+    let file = file.map_err(|error| failed("opening the lock", path, &error))?;
+    Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|(_, error)| match error {
+        nix::errno::Errno::EWOULDBLOCK => {
+            Failure::new(Code::AlreadyRunning, format!("{what} is in use by another berthd"))
+        }
+        error => failed("locking", path, &error.into()),
+    })
+}
+
+fn failed(doing: &str, path: &Path, error: &std::io::Error) -> Failure {
+    let code = match error.kind() {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Code::StorageFull,
+        _ => Code::StorageError,
+    };
+    Failure::new(code, format!("{doing} {}: {error}", path.display()))
+}

@@ -1,0 +1,78 @@
+//! Serving: from the parts to an API that answers, until a signal says otherwise.
+
+use std::time::Duration;
+
+use berth_api::{About, Peer};
+use berth_engine::Engine;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::config::Config;
+use crate::failure::Failure;
+use crate::locks;
+use crate::parts::Parts;
+
+/// How long answers under way may take once the daemon goes down; streams are cut off then.
+const DRAIN: Duration = Duration::from_secs(2);
+
+/// Serves until SIGTERM or SIGINT.
+pub(crate) async fn serve(config: Config) -> Result<(), Failure> {
+    let mut signals = Signals::install()?;
+    // The socket first: two daemons must not both get as far as libvirt.
+    let (listener, _socket) = locks::socket(&config.socket, config.socket_group.as_deref())?;
+    let Parts {
+        store,
+        storage,
+        network,
+        hypervisor,
+        lock: _state,
+    } = Parts::open(&config).await?;
+    let about = About {
+        libvirt_uri: config.libvirt_uri.clone(),
+        state_dir: config.state_dir.display().to_string(),
+    };
+    let engine = Engine::start(config.engine, store, storage, network, hypervisor).await?;
+    let app = berth_api::router(engine.clone(), about).into_make_service_with_connect_info::<Peer>();
+    tracing::info!(socket = %config.socket.display(), state_dir = %config.state_dir.display(), "serving");
+    // Without systemd there is nobody to notify.
+    let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
+
+    let (down, mut going_down) = tokio::sync::watch::channel(false);
+    let serving = axum::serve(listener, app).with_graceful_shutdown(async move {
+        let _ = going_down.changed().await;
+    });
+    let mut serving = tokio::spawn(serving.into_future());
+    tokio::select! {
+        ended = &mut serving => return Err(Failure::internal(format!("the socket closed by itself: {ended:?}"))),
+        name = signals.next() => tracing::info!(signal = name, "going down; guests run on"),
+    }
+    let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
+    down.send_replace(true);
+    engine.stop();
+    let _ = tokio::time::timeout(DRAIN, serving).await;
+    // A socket that is left behind is cleared by the next start; a clean end leaves none.
+    let _ = std::fs::remove_file(&config.socket);
+    Ok(())
+}
+
+/// The signals that end the daemon.
+struct Signals {
+    term: Signal,
+    int: Signal,
+}
+
+impl Signals {
+    fn install() -> Result<Self, Failure> {
+        let install = |kind| signal(kind).map_err(|error| Failure::internal(format!("handling signals: {error}")));
+        Ok(Self {
+            term: install(SignalKind::terminate())?,
+            int: install(SignalKind::interrupt())?,
+        })
+    }
+
+    async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.term.recv() => "SIGTERM",
+            _ = self.int.recv() => "SIGINT",
+        }
+    }
+}

@@ -1,0 +1,200 @@
+//! One instance, one task: all that can move an instance is queued to it.
+//!
+//! ```text
+//!   requests ──Run(claim)──▶ ┌───────────────┐ ──▶ ops::run, one at a time
+//!   libvirt ───Look(event)─▶ │ the instance's │        ▲ events of the guest go to the step that waits
+//!   timers ────Look(None)──▶ │     task       │ ──▶ look: query ─▶ observe ─▶ adopt, when no operation is in flight
+//!                            └───────────────┘
+//! ```
+//!
+//! Two operations on one instance never overlap: a delete that cancels another waits for the step of the other that
+//! is under way, and a step that waits for the guest stops waiting at once.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::mpsc::Sender as SignalSender;
+use std::sync::{Arc, Mutex};
+
+use berth_model::{GuestEvent, InstanceId};
+use berth_ops::{End, Retry};
+use berth_store::Claim;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinHandle;
+
+use crate::context::{Context, Signal};
+use crate::look::look;
+use crate::recipes::Recipes;
+use crate::world::{World, lock};
+
+/// What an instance's task is told.
+enum Message {
+    /// Take this claim to its end.
+    Run(Box<Claim>),
+    /// Look at the guest, because of this event or because it is time.
+    Look(Option<GuestEvent>),
+}
+
+/// The tasks of all instances; a task is made when there is something for it to do.
+pub(crate) struct Actors {
+    world: Arc<World>,
+    slots: Arc<Semaphore>,
+    tasks: Mutex<HashMap<InstanceId, UnboundedSender<Message>>>,
+    stopping: watch::Sender<bool>,
+}
+
+impl Actors {
+    pub(crate) fn new(world: Arc<World>) -> Arc<Self> {
+        let slots = Arc::new(Semaphore::new(world.settings.parallel_steps));
+        Arc::new(Self {
+            world,
+            slots,
+            tasks: Mutex::default(),
+            stopping: watch::Sender::new(false),
+        })
+    }
+
+    /// Runs an operation to its end, after those that are queued before it.
+    pub(crate) fn run(self: &Arc<Self>, claim: Claim) {
+        self.tell(claim.instance(), Message::Run(Box::new(claim)));
+    }
+
+    /// Has an instance's task look at the guest.
+    pub(crate) fn look(self: &Arc<Self>, id: InstanceId, event: Option<GuestEvent>) {
+        self.tell(id, Message::Look(event));
+    }
+
+    /// Ends all tasks between two steps; the journal has what is needed to go on.
+    pub(crate) fn stop(&self) {
+        self.stopping.send_replace(true);
+        lock(&self.tasks).clear();
+    }
+
+    fn tell(self: &Arc<Self>, id: InstanceId, message: Message) {
+        if *self.stopping.borrow() {
+            return;
+        }
+        let mut tasks = lock(&self.tasks);
+        let task = tasks.entry(id).or_insert_with(|| {
+            let (sender, receiver) = unbounded_channel();
+            tokio::spawn(Task::new(id, Arc::clone(self)).live(receiver));
+            sender
+        });
+        // The receiver goes away only after the entry is removed, under the same lock.
+        let _ = task.send(message);
+    }
+
+    /// Removes a task that has nothing left to do; `false` if it was told something meanwhile.
+    fn retire(&self, id: InstanceId, receiver: &UnboundedReceiver<Message>) -> bool {
+        let mut tasks = lock(&self.tasks);
+        if !receiver.is_empty() {
+            return false;
+        }
+        tasks.remove(&id);
+        true
+    }
+}
+
+/// An operation under way.
+struct Running {
+    signals: SignalSender<Signal>,
+    end: JoinHandle<()>,
+}
+
+/// The task of one instance.
+struct Task {
+    id: InstanceId,
+    actors: Arc<Actors>,
+    queue: VecDeque<Box<Claim>>,
+    running: Option<Running>,
+}
+
+impl Task {
+    fn new(id: InstanceId, actors: Arc<Actors>) -> Self {
+        Self {
+            id,
+            actors,
+            queue: VecDeque::new(),
+            running: None,
+        }
+    }
+
+    async fn live(mut self, mut messages: UnboundedReceiver<Message>) {
+        let mut stopping = self.actors.stopping.subscribe();
+        loop {
+            if self.running.is_none() {
+                match self.queue.pop_front() {
+                    Some(claim) => self.begin(*claim).await,
+                    None if self.actors.retire(self.id, &messages) => return,
+                    None => {}
+                }
+            }
+            tokio::select! {
+                message = messages.recv() => match message {
+                    Some(message) => self.hear(message).await,
+                    None => return,
+                },
+                () = ended(&mut self.running) => {
+                    self.running = None;
+                    if self.queue.is_empty() {
+                        // What libvirt said while the operation had the guest may have outlived the operation.
+                        look(&self.actors.world, self.id, None).await;
+                    }
+                }
+                _ = stopping.changed() => return,
+            }
+        }
+    }
+
+    async fn hear(&mut self, message: Message) {
+        match (message, &self.running) {
+            (Message::Run(claim), running) => {
+                if let Some(running) = running {
+                    let _ = running.signals.send(Signal::Cancelled);
+                }
+                self.queue.push_back(claim);
+            }
+            (Message::Look(Some(event)), Some(running)) => {
+                let _ = running.signals.send(Signal::Guest(event));
+            }
+            (Message::Look(None), Some(_)) => {}
+            (Message::Look(event), None) => look(&self.actors.world, self.id, event.as_ref()).await,
+        }
+    }
+
+    async fn begin(&mut self, claim: Claim) {
+        let world = Arc::clone(&self.actors.world);
+        let (context, signals) = match Context::of(world, &claim).await {
+            Ok(made) => made,
+            Err(error) => {
+                tracing::error!(instance = %self.id, %error, "the operation can't begin; it stays in flight");
+                return;
+            }
+        };
+        let slots = Arc::clone(&self.actors.slots);
+        let (id, operation, action) = (self.id, claim.operation(), claim.position().action());
+        let end = tokio::spawn(async move {
+            tracing::info!(instance = %id, %operation, %action, "the operation goes on");
+            match berth_ops::run(&Recipes, claim, Arc::new(context), &slots, Retry::default()).await {
+                Ok(End::Done) => tracing::info!(instance = %id, %operation, %action, "done"),
+                Ok(End::FellBack) => tracing::warn!(instance = %id, %operation, %action, "failed and fell back"),
+                Ok(End::Lost) => tracing::info!(instance = %id, %operation, %action, "cancelled"),
+                Err(error) => {
+                    tracing::error!(instance = %id, %operation, %error, "the store failed; it stays in flight");
+                }
+            }
+        });
+        self.running = Some(Running { signals, end });
+    }
+}
+
+/// Waits for the end of the operation under way; for ever if there is none.
+async fn ended(running: &mut Option<Running>) {
+    match running {
+        Some(running) => {
+            if let Err(error) = (&mut running.end).await {
+                tracing::error!(%error, "an operation's task panicked; it stays in flight");
+            }
+        }
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,221 @@
+//! What more than one recipe does with a guest: define it, switch it on, switch it off, connect it.
+//!
+//! ```text
+//!   connect ─▶ define ─▶ start paused ─▶ plug the taps ─▶ resume ─▶ wait until it runs
+//!   switch off ─▶ disconnect            (taps outlive the domain: they are removed here)
+//! ```
+
+use std::time::{Duration, Instant};
+
+use berth_domain_xml::{Disk, DomainSpec, Nic, Paths};
+use berth_model::{Code, DiskFormat, GuestStatus, PauseReason};
+use berth_network::{GUEST_MTU, Network, NetworkError, Port, Subnet, Vpc};
+use berth_ops::Failure;
+use berth_storage::Seed;
+use berth_store::{PortRecord, VolumeRecord, VpcRecord};
+
+use crate::context::{Context, OrFail, Subject};
+use crate::network;
+use crate::world::lock;
+
+/// How long QEMU may take from *resume* to *running*.
+const STARTED_WITHIN: Duration = Duration::from_secs(30);
+
+/// The name of an instance's domain. The instance's own name is its title: two projects may use the same.
+pub(crate) fn domain_name(subject: &Subject) -> String {
+    format!("berth-{}", subject.instance.id)
+}
+
+/// Makes sure the domain is defined, as the records have it now.
+pub(crate) fn define(cx: &Context) -> Result<(), Failure> {
+    let xml = spec(cx)?
+        .to_xml()
+        .map_err(|error| Failure::fatal(Code::Internal, error))?;
+    cx.world.hypervisor.define(&xml).or_fail()
+}
+
+/// Makes sure the guest runs, from whatever it is in.
+pub(crate) fn power_on(cx: &Context) -> Result<(), Failure> {
+    let hypervisor = &cx.world.hypervisor;
+    match hypervisor.status(cx.id()).or_fail()? {
+        Some(GuestStatus::Running) => return Ok(()),
+        Some(GuestStatus::Paused(PauseReason::StartingUp)) => {}
+        Some(GuestStatus::Crashed | GuestStatus::Paused(_) | GuestStatus::ShuttingDown) => {
+            power_off(cx)?;
+            prepare(cx)?;
+        }
+        Some(GuestStatus::Off(_)) | None => prepare(cx)?,
+    }
+    hypervisor.start_paused(cx.id()).or_fail()?;
+    plug(cx)?;
+    hypervisor.resume(cx.id()).or_fail()?;
+    until_running(cx)
+}
+
+/// Makes sure the guest is off and has no taps; its addresses stay its own.
+pub(crate) fn power_off(cx: &Context) -> Result<(), Failure> {
+    cx.world.hypervisor.destroy(cx.id()).or_fail()?;
+    each_port(cx, Network::unplug_port)
+}
+
+/// What has to be there before QEMU starts.
+fn prepare(cx: &Context) -> Result<(), Failure> {
+    let volume = root(cx)?;
+    if cx.world.storage.volume_info(volume.id).or_fail()?.is_none() {
+        let message = format!("the file of root volume {} is missing; delete the instance", volume.id);
+        return Err(Failure::fatal(Code::StorageError, message));
+    }
+    disk_of_seed(cx)?;
+    connect(cx)?;
+    define(cx)
+}
+
+/// Makes sure the instance's directory and its seed disk are there.
+pub(crate) fn disk_of_seed(cx: &Context) -> Result<(), Failure> {
+    let instance = &cx.subject.instance;
+    let seed = Seed {
+        hostname: instance.name.hostname(),
+        ssh_keys: instance.key.iter().map(|key| key.public_key.clone()).collect(),
+        user_data: cx.subject.user_data.clone(),
+    };
+    cx.world.storage.ensure_instance_dir(cx.id()).or_fail()?;
+    cx.world.storage.ensure_seed(cx.id(), &seed).or_fail()?;
+    Ok(())
+}
+
+/// The root volume's record.
+pub(crate) fn root(cx: &Context) -> Result<&VolumeRecord, Failure> {
+    cx.subject.root.as_ref().ok_or_else(|| {
+        Failure::fatal(
+            Code::Internal,
+            format!("instance {} has no root volume; delete it", cx.subject.instance.name),
+        )
+    })
+}
+
+/// Makes sure the VPC is whole, and the ports have their taps, addresses and rules.
+pub(crate) fn connect(cx: &Context) -> Result<(), Failure> {
+    let Some(record) = &cx.subject.vpc else { return Ok(()) };
+    let vpc = vpc_of(record);
+    let known = cx.world.vpcs.of(record.id);
+    let mut state = lock(&known);
+    if !state.whole {
+        let ports = cx.world.wait(cx.world.store.ports_of_vpc(record.id)).or_fail()?;
+        let ports: Vec<_> = ports.iter().map(network::port).collect();
+        cx.world.network.ensure_vpc(&vpc, &ports).or_fail()?;
+        state.whole = true;
+    }
+    for port in &cx.subject.ports {
+        let ensured = cx.world.network.ensure_port(&vpc, &network::port(port));
+        // What fails may have been broken from outside: the next attempt makes sure of the whole.
+        state.whole = ensured.is_ok();
+        ensured.or_fail()?;
+    }
+    Ok(())
+}
+
+/// Makes sure the taps of a started guest are in the VPC's namespace, on their bridges.
+fn plug(cx: &Context) -> Result<(), Failure> {
+    each_port(cx, Network::plug_port)
+}
+
+/// Makes sure the instance has no taps, leases and rules.
+pub(crate) fn disconnect(cx: &Context) -> Result<(), Failure> {
+    each_port(cx, Network::remove_port)
+}
+
+fn each_port(cx: &Context, change: impl Fn(&Network, &Vpc, &Port) -> Result<(), NetworkError>) -> Result<(), Failure> {
+    let Some(record) = &cx.subject.vpc else { return Ok(()) };
+    let vpc = vpc_of(record);
+    let known = cx.world.vpcs.of(record.id);
+    let mut state = lock(&known);
+    for port in &cx.subject.ports {
+        let changed = change(&cx.world.network, &vpc, &network::port(port));
+        state.whole &= changed.is_ok();
+        changed.or_fail()?;
+    }
+    Ok(())
+}
+
+/// Waits until a fresh query says that the guest runs.
+fn until_running(cx: &Context) -> Result<(), Failure> {
+    let deadline = Instant::now() + STARTED_WITHIN;
+    loop {
+        let status = cx.world.hypervisor.status(cx.id()).or_fail()?;
+        match status {
+            Some(GuestStatus::Running) => return Ok(()),
+            Some(GuestStatus::Paused(_)) if Instant::now() < deadline => {}
+            other => {
+                let message = format!("the guest should run and libvirt says {other:?}; see its console log");
+                return Err(Failure::fatal(Code::HypervisorError, message));
+            }
+        }
+        cx.watch.next(deadline)?;
+    }
+}
+
+fn spec(cx: &Context) -> Result<DomainSpec, Failure> {
+    let world = &cx.world;
+    let instance = &cx.subject.instance;
+    let dir = world.storage.instance_dir(instance.id);
+    let volume = root(cx)?;
+    let disks = vec![
+        Disk {
+            path: world.storage.volume_path(volume.id),
+            format: DiskFormat::Qcow2,
+            serial: Some(volume.id.to_string()),
+            read_only: false,
+            direct: world.storage.direct_io(),
+            boot: true,
+        },
+        Disk {
+            path: dir.seed,
+            format: DiskFormat::Raw,
+            serial: None,
+            read_only: true,
+            direct: false,
+            boot: false,
+        },
+    ];
+    let nic = |port: &PortRecord| Nic {
+        mac: port.mac,
+        tap: world.network.tap_name(port.id),
+        mtu: GUEST_MTU,
+    };
+    Ok(DomainSpec {
+        id: instance.id,
+        owner: world.owner,
+        name: domain_name(&cx.subject),
+        title: instance.name.to_string(),
+        project: instance.project.clone(),
+        accel: world.host().or_fail()?.accel,
+        vcpus: instance.instance_type.vcpus,
+        memory: instance.instance_type.memory,
+        firmware: cx.subject.image.firmware,
+        os: cx.subject.image.os,
+        disks,
+        nics: cx.subject.ports.iter().map(nic).collect(),
+        paths: Paths {
+            console_socket: dir.console_socket,
+            console_log: dir.console_log,
+            vnc_socket: dir.vnc_socket,
+            nvram: dir.nvram,
+        },
+    })
+}
+
+/// A VPC as the network knows it.
+pub(crate) fn vpc_of(record: &VpcRecord) -> Vpc {
+    let subnet = |subnet: &berth_store::SubnetRecord| Subnet {
+        id: subnet.id,
+        index: subnet.index,
+        cidr: subnet.cidr,
+        gateway: subnet.gateway,
+        dns: Vec::new(),
+    };
+    Vpc {
+        id: record.id,
+        index: record.index,
+        subnets: record.subnets.iter().map(subnet).collect(),
+    }
+}

@@ -1,0 +1,52 @@
+//! The host as it is told.
+
+use berth_hypervisor::Link;
+use berth_model::OwnerId;
+use berth_storage::Space;
+
+use crate::world::Host;
+use crate::{Engine, EngineError, blocking};
+
+/// The host, its hypervisor and its room.
+#[derive(Debug, Clone)]
+pub struct HostStatus {
+    /// The id of this installation.
+    pub owner: OwnerId,
+    /// Whether libvirt is reached.
+    pub link: Link,
+    /// What libvirt said of the host; absent until it was reached first.
+    pub host: Option<Host>,
+    /// Room on the state directory's file system.
+    pub space: Space,
+    /// Whether volumes bypass the host's page cache.
+    pub direct_io: bool,
+    /// `sqlite` or `postgres`.
+    pub database: &'static str,
+    /// How many instances there are.
+    pub instances: u64,
+}
+
+impl Engine {
+    /// The host as it is now. Answers without libvirt too.
+    pub async fn host(&self) -> Result<HostStatus, EngineError> {
+        let instances = self.world.store.count_instances().await?;
+        let world = std::sync::Arc::clone(&self.world);
+        blocking(move || {
+            let link = world.hypervisor.link();
+            let host = match link {
+                Link::Up => world.host().ok().cloned(),
+                Link::Down { .. } => None,
+            };
+            Ok(HostStatus {
+                owner: world.owner,
+                link,
+                host,
+                space: world.storage.space()?,
+                direct_io: world.storage.direct_io(),
+                database: world.store.kind(),
+                instances,
+            })
+        })
+        .await
+    }
+}

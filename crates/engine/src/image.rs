@@ -1,0 +1,135 @@
+//! Images: imported as a stream of bytes, listed, deleted once nothing is built on them.
+
+use std::io::Read;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use berth_model::{Firmware, ImageId, Name, OsFamily};
+use berth_storage::ImageSource;
+use berth_store::{ImageRecord, Page, StoreError};
+use jiff::Timestamp;
+
+use crate::world::{World, lock};
+use crate::{Engine, EngineError, blocking};
+
+/// What is known of an image that is imported.
+#[derive(Debug, Clone)]
+pub struct NewImage {
+    /// Its name.
+    pub name: Name,
+    /// The operating system's family.
+    pub os: OsFamily,
+    /// What starts the guest.
+    pub firmware: Firmware,
+    /// Who logs in over ssh.
+    pub user: String,
+}
+
+impl Engine {
+    /// Imports an image from its bytes. If the caller goes away the import ends and leaves nothing.
+    pub async fn import_image(
+        &self,
+        project: &str,
+        new: NewImage,
+        bytes: Box<dyn Read + Send>,
+        length: Option<u64>,
+    ) -> Result<ImageRecord, EngineError> {
+        check_user(&new.user)?;
+        match self.world.store.find_image(project, new.name.as_str()).await {
+            Err(StoreError::NotFound { .. }) => {}
+            Ok(_) => {
+                return Err(StoreError::AlreadyExists {
+                    what: "image",
+                    name: new.name.to_string(),
+                }
+                .into());
+            }
+            Err(other) => return Err(other.into()),
+        }
+        let import = Import::begin(&self.world);
+        let (id, cancelled) = (import.id, Arc::clone(&import.cancelled));
+        let storage = self.world.storage.clone();
+        let facts = blocking(move || {
+            let source = ImageSource::Reader(bytes, length);
+            let cancelled = || cancelled.load(Ordering::Relaxed);
+            Ok(storage.import_image(id, source, &cancelled, &mut |_, _| {})?)
+        })
+        .await?;
+        let record = ImageRecord {
+            id,
+            project: project.to_owned(),
+            name: new.name,
+            format: facts.format,
+            virtual_size: facts.virtual_size,
+            file_size: facts.file_size,
+            sha256: facts.sha256,
+            os: new.os,
+            firmware: new.firmware,
+            user: new.user,
+            created_at: Timestamp::now(),
+        };
+        if let Err(error) = self.world.store.insert_image(&record).await {
+            let storage = self.world.storage.clone();
+            blocking(move || Ok(storage.delete_image(id)?)).await?;
+            return Err(error.into());
+        }
+        drop(import);
+        Ok(record)
+    }
+
+    /// The image with that name or id.
+    pub async fn find_image(&self, project: &str, reference: &str) -> Result<ImageRecord, EngineError> {
+        Ok(self.world.store.find_image(project, reference).await?)
+    }
+
+    /// A page of a project's images.
+    pub async fn list_images(&self, project: &str, page: Page<ImageId>) -> Result<Vec<ImageRecord>, EngineError> {
+        Ok(self.world.store.images(Some(project), page).await?)
+    }
+
+    /// Removes an image that nothing is built on: the record first, so that nothing can be built on it meanwhile.
+    pub async fn delete_image(&self, id: ImageId) -> Result<(), EngineError> {
+        self.world.store.delete_image(id).await?;
+        let storage = self.world.storage.clone();
+        blocking(move || Ok(storage.delete_image(id)?)).await
+    }
+}
+
+/// An import under way: its file is no leftover, and when it is dropped early it is cancelled.
+struct Import {
+    id: ImageId,
+    world: Arc<World>,
+    cancelled: Arc<AtomicBool>,
+}
+
+impl Import {
+    fn begin(world: &Arc<World>) -> Self {
+        let id = ImageId::new();
+        lock(&world.importing).insert(id);
+        Self {
+            id,
+            world: Arc::clone(world),
+            cancelled: Arc::default(),
+        }
+    }
+}
+
+impl Drop for Import {
+    fn drop(&mut self) {
+        self.cancelled.store(true, Ordering::Relaxed);
+        lock(&self.world.importing).remove(&self.id);
+    }
+}
+
+/// A login name as Debian's useradd takes it: it becomes an argument of ssh.
+fn check_user(user: &str) -> Result<(), EngineError> {
+    let begins = user.starts_with(|c: char| c.is_ascii_lowercase() || c == '_');
+    let rest = user
+        .chars()
+        .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '_' | '-'));
+    if begins && rest && user.len() <= 32 {
+        return Ok(());
+    }
+    let message = format!("{user:?} is not a login name: 1 to 32 of a-z, 0-9, '_' and '-', beginning with a letter");
+    Err(EngineError::invalid("user", message))
+}

@@ -1,0 +1,275 @@
+//! Instances: admission of what is asked of them, and what is told of them.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use berth_model::limits::{COUNT_MAX, USER_DATA_MAX};
+use berth_model::{Action, Gib, InstanceId, InstanceType, Mac, Name, PortId, VolumeId};
+use berth_store::{
+    Claim, InstanceRecord, NewInstance, OperationRecord, Page, PortRecord, Requester, StoreError, VolumeRecord,
+};
+use serde_json::{Value, json};
+
+use crate::{Engine, EngineError, blocking, network};
+
+/// What a create asks for.
+#[derive(Debug, Clone)]
+pub struct CreateInstances {
+    /// The name, or what numbered names begin with.
+    pub name: String,
+    /// The image's name or id.
+    pub image: String,
+    /// The instance type's name.
+    pub instance_type: String,
+    /// How many.
+    pub count: u32,
+    /// The key pair's name or id.
+    pub key: Option<String>,
+    /// User data for cloud-init.
+    pub user_data: Option<Vec<u8>>,
+}
+
+/// How an instance is to be stopped.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct StopRequest {
+    /// Seconds the guest may take to shut down; the configured grace time if not given, at once if 0.
+    pub grace_seconds: Option<u32>,
+}
+
+/// An instance with what belongs to it.
+#[derive(Debug, Clone)]
+pub struct Detail {
+    /// The instance.
+    pub instance: InstanceRecord,
+    /// Its ports, each with its subnet's name.
+    pub ports: Vec<(PortRecord, String)>,
+    /// Its volumes.
+    pub volumes: Vec<VolumeRecord>,
+}
+
+/// How long a request waits for libvirt to be reached before it is refused.
+const REACHED_WITHIN: Duration = Duration::from_secs(2);
+
+/// The longest grace time of a stop in seconds.
+const GRACE_MAX: u32 = 3600;
+
+impl Engine {
+    /// The catalog of instance types.
+    pub fn types(&self) -> &[InstanceType] {
+        &self.world.settings.types
+    }
+
+    /// One instance type.
+    pub fn find_type(&self, name: &str) -> Result<&InstanceType, EngineError> {
+        let found = self.types().iter().find(|entry| entry.name == name);
+        found.ok_or_else(|| {
+            StoreError::NotFound {
+                what: "instance type",
+                reference: name.to_owned(),
+            }
+            .into()
+        })
+    }
+
+    /// Accepts new instances: all of them or none. Each comes with the operation that makes it.
+    pub async fn create_instances(
+        &self,
+        project: &str,
+        request: CreateInstances,
+        by: &Requester,
+    ) -> Result<Vec<OperationRecord>, EngineError> {
+        let names = names(&request.name, request.count)?;
+        if let Some(data) = request.user_data.as_ref().filter(|data| data.len() > USER_DATA_MAX) {
+            let message = format!(
+                "{} bytes of user data, and at most {USER_DATA_MAX} are taken",
+                data.len()
+            );
+            return Err(EngineError::TooLarge {
+                field: "user_data",
+                message,
+            });
+        }
+        let store = &self.world.store;
+        let instance_type = self.find_type(&request.instance_type)?.clone();
+        let image = store.find_image(project, &request.image).await?;
+        let key = match &request.key {
+            Some(key) => Some(store.find_keypair(project, key).await?.id),
+            None => None,
+        };
+        self.reachable().await?;
+        let vpc = network::default_vpc(&self.world, project).await?;
+        let subnet = vpc
+            .subnets
+            .first()
+            .ok_or_else(|| EngineError::Internal("a VPC without a subnet".to_owned()))?;
+        let root_size = instance_type.storage.max(Gib::holding(image.virtual_size));
+        let new = names.into_iter().map(|name| NewInstance {
+            id: InstanceId::new(),
+            project: project.to_owned(),
+            name,
+            instance_type: instance_type.clone(),
+            image: image.id,
+            key,
+            user_data: request.user_data.clone(),
+            root_volume: VolumeId::new(),
+            root_size,
+            port: PortId::new(),
+            mac: Mac::random(),
+            subnet: subnet.id,
+            vpc: vpc.id,
+        });
+        let new: Vec<_> = new.collect();
+        let (engine, by) = (self.clone(), by.clone());
+        to_its_end(async move {
+            let claims = engine.world.store.create_instances(new, &by).await?;
+            let ids: Vec<_> = claims.iter().map(Claim::operation).collect();
+            for claim in claims {
+                engine.actors.run(claim);
+            }
+            let mut operations = Vec::with_capacity(ids.len());
+            for id in ids {
+                operations.push(engine.operation(id).await?);
+            }
+            Ok(operations)
+        })
+        .await
+    }
+
+    /// Switches an instance on.
+    pub async fn start_instance(&self, id: InstanceId, by: &Requester) -> Result<OperationRecord, EngineError> {
+        self.act(id, Action::Start, json!({}), by).await
+    }
+
+    /// Shuts an instance down.
+    pub async fn stop_instance(
+        &self,
+        id: InstanceId,
+        stop: StopRequest,
+        by: &Requester,
+    ) -> Result<OperationRecord, EngineError> {
+        if let Some(seconds) = stop.grace_seconds.filter(|seconds| *seconds > GRACE_MAX) {
+            let message = format!("{seconds} is not between 0 and {GRACE_MAX} seconds");
+            return Err(EngineError::invalid("timeout_seconds", message));
+        }
+        self.act(id, Action::Stop, json!({ "grace_seconds": stop.grace_seconds }), by)
+            .await
+    }
+
+    /// Reboots an instance: asks its guest, or pulls the plug.
+    pub async fn reboot_instance(
+        &self,
+        id: InstanceId,
+        hard: bool,
+        by: &Requester,
+    ) -> Result<OperationRecord, EngineError> {
+        let action = if hard { Action::HardReboot } else { Action::SoftReboot };
+        self.act(id, action, json!({}), by).await
+    }
+
+    /// Removes an instance and all that is its own, from any state; cancels the operation in flight.
+    pub async fn delete_instance(&self, id: InstanceId, by: &Requester) -> Result<OperationRecord, EngineError> {
+        self.act(id, Action::Delete, json!({}), by).await
+    }
+
+    /// The instance with that name or id.
+    pub async fn find_instance(&self, project: &str, reference: &str) -> Result<InstanceRecord, EngineError> {
+        Ok(self.world.store.find_instance(project, reference).await?)
+    }
+
+    /// An instance with what belongs to it.
+    pub async fn describe_instance(&self, instance: InstanceRecord) -> Result<Detail, EngineError> {
+        let mut details = self.describe(vec![instance]).await?;
+        details
+            .pop()
+            .ok_or_else(|| EngineError::Internal("a description without an instance".to_owned()))
+    }
+
+    /// A page of a project's instances with what belongs to them: three queries, however many there are.
+    pub async fn list_instances(&self, project: &str, page: Page<InstanceId>) -> Result<Vec<Detail>, EngineError> {
+        let instances = self.world.store.instances(Some(project), page).await?;
+        self.describe(instances).await
+    }
+
+    async fn describe(&self, instances: Vec<InstanceRecord>) -> Result<Vec<Detail>, EngineError> {
+        let store = &self.world.store;
+        let ids: Vec<_> = instances.iter().map(|instance| instance.id).collect();
+        let mut ports: HashMap<InstanceId, Vec<_>> = HashMap::new();
+        let subnets: HashMap<_, _> = store
+            .vpcs()
+            .await?
+            .into_iter()
+            .flat_map(|vpc| {
+                vpc.subnets
+                    .into_iter()
+                    .map(|subnet| (subnet.id, subnet.name.to_string()))
+            })
+            .collect();
+        for port in store.ports_of_instances(&ids).await? {
+            let subnet = subnets.get(&port.subnet).cloned().unwrap_or_default();
+            ports.entry(port.instance).or_default().push((port, subnet));
+        }
+        let mut volumes: HashMap<InstanceId, Vec<_>> = HashMap::new();
+        for volume in store.volumes_of_instances(&ids).await? {
+            if let Some(instance) = volume.instance {
+                volumes.entry(instance).or_default().push(volume);
+            }
+        }
+        let detail = |instance: InstanceRecord| Detail {
+            ports: ports.remove(&instance.id).unwrap_or_default(),
+            volumes: volumes.remove(&instance.id).unwrap_or_default(),
+            instance,
+        };
+        Ok(instances.into_iter().map(detail).collect())
+    }
+
+    /// Claims an instance for an action and sets it going.
+    async fn act(
+        &self,
+        id: InstanceId,
+        action: Action,
+        params: Value,
+        by: &Requester,
+    ) -> Result<OperationRecord, EngineError> {
+        self.reachable().await?;
+        let (engine, by) = (self.clone(), by.clone());
+        to_its_end(async move {
+            let claim = engine.world.store.claim(id, action, params, &by).await;
+            let claim = claim.map_err(|error| EngineError::of_claim(action, error))?;
+            let operation = claim.operation();
+            engine.actors.run(claim);
+            engine.operation(operation).await
+        })
+        .await
+    }
+
+    /// Refuses what needs libvirt while it is away, before anything is written.
+    async fn reachable(&self) -> Result<(), EngineError> {
+        let hypervisor = self.world.hypervisor.clone();
+        blocking(move || Ok(hypervisor.wait_up(REACHED_WITHIN)?)).await
+    }
+}
+
+/// Does it in a task of its own: a client that goes away must not leave a claim that nobody runs.
+async fn to_its_end<T: Send + 'static>(
+    work: impl Future<Output = Result<T, EngineError>> + Send + 'static,
+) -> Result<T, EngineError> {
+    tokio::spawn(work)
+        .await
+        .map_err(|panic| EngineError::Internal(panic.to_string()))?
+}
+
+/// The names of so many instances.
+fn names(name: &str, count: u32) -> Result<Vec<Name>, EngineError> {
+    if !(1..=COUNT_MAX).contains(&count) {
+        return Err(EngineError::invalid(
+            "count",
+            format!("{count} is not between 1 and {COUNT_MAX}"),
+        ));
+    }
+    let wrong = |error: berth_model::ParseNameError| EngineError::invalid("name", error);
+    let base: Name = name.parse().map_err(wrong)?;
+    if count == 1 {
+        return Ok(vec![base]);
+    }
+    (1..=count).map(|number| base.numbered(number).map_err(wrong)).collect()
+}

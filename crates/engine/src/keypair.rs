@@ -1,0 +1,99 @@
+//! Key pairs: a public key that is imported, or a pair that is made. The private half passes through and is forgotten.
+
+use berth_model::{KeyPairId, Name};
+use berth_store::{KeyPairRecord, Page};
+use jiff::Timestamp;
+use ssh_key::{Algorithm, HashAlg, LineEnding, PrivateKey, PublicKey};
+
+use crate::{Engine, EngineError};
+
+/// A key pair as it is made: the record, and the private half if it was made here.
+pub struct NewKeyPair {
+    /// The record: all that is kept.
+    pub record: KeyPairRecord,
+    /// The private half in OpenSSH's format, to be shown once.
+    pub private_key: Option<String>,
+}
+
+impl Engine {
+    /// Imports a public key, or makes a new Ed25519 pair.
+    pub async fn create_keypair(
+        &self,
+        project: &str,
+        name: Name,
+        public_key: Option<&str>,
+    ) -> Result<NewKeyPair, EngineError> {
+        let (public, private_key) = match public_key {
+            Some(text) => (parse(text)?, None),
+            None => generate(name.as_str())?,
+        };
+        let written = public
+            .to_openssh()
+            .map_err(|error| EngineError::Internal(error.to_string()))?;
+        let record = KeyPairRecord {
+            id: KeyPairId::new(),
+            project: project.to_owned(),
+            name,
+            public_key: written,
+            fingerprint: public.fingerprint(HashAlg::Sha256).to_string(),
+            created_at: Timestamp::now(),
+        };
+        self.world.store.insert_keypair(&record).await?;
+        Ok(NewKeyPair { record, private_key })
+    }
+
+    /// The key pair with that name or id.
+    pub async fn find_keypair(&self, project: &str, reference: &str) -> Result<KeyPairRecord, EngineError> {
+        Ok(self.world.store.find_keypair(project, reference).await?)
+    }
+
+    /// A page of a project's key pairs.
+    pub async fn list_keypairs(&self, project: &str, page: Page<KeyPairId>) -> Result<Vec<KeyPairRecord>, EngineError> {
+        Ok(self.world.store.keypairs(Some(project), page).await?)
+    }
+
+    /// Forgets a key pair. Instances that have it keep it.
+    pub async fn delete_keypair(&self, id: KeyPairId) -> Result<(), EngineError> {
+        Ok(self.world.store.delete_keypair(id).await?)
+    }
+}
+
+/// The longest public key that is read: an RSA key of 16,384 bits has under 3 KiB.
+const PUBLIC_KEY_MAX: usize = 8 * 1024;
+
+fn parse(text: &str) -> Result<PublicKey, EngineError> {
+    let text = text.trim();
+    if text.len() > PUBLIC_KEY_MAX {
+        let message = format!("{} bytes, and a public key has at most {PUBLIC_KEY_MAX}", text.len());
+        return Err(EngineError::TooLarge {
+            field: "public_key",
+            message,
+        });
+    }
+    let wrong = |why: String| {
+        EngineError::invalid(
+            "public_key",
+            format!("{why}; give one line such as 'ssh-ed25519 AAAA… you@host'"),
+        )
+    };
+    if text.contains(['\n', '\r']) {
+        return Err(wrong("it has more than one line".to_owned()));
+    }
+    if text.contains("PRIVATE KEY") {
+        return Err(wrong("it is a private key, which nobody should be given".to_owned()));
+    }
+    let key = PublicKey::from_openssh(text).map_err(|error| wrong(format!("not an OpenSSH public key: {error}")))?;
+    match key.algorithm() {
+        Algorithm::Dsa => Err(wrong("DSA keys are no longer accepted by sshd".to_owned())),
+        _ => Ok(key),
+    }
+}
+
+fn generate(comment: &str) -> Result<(PublicKey, Option<String>), EngineError> {
+    let broken = |error: ssh_key::Error| EngineError::Internal(format!("making a key pair: {error}"));
+    let mut random = ssh_key::rand_core::UnwrapErr(ssh_key::getrandom::SysRng);
+    let mut private = PrivateKey::random(&mut random, Algorithm::Ed25519).map_err(broken)?;
+    private.set_comment(comment);
+    let written = private.to_openssh(LineEnding::LF).map_err(broken)?;
+    Ok((private.public_key().clone(), Some(written.to_string())))
+}

@@ -1,0 +1,158 @@
+//! The engine: what is asked of Berth, and how it comes about.
+//!
+//! ```text
+//!   api ──▶ Engine (a module a resource) ──claim──▶ store
+//!                     │                               │ Claim
+//!                     ▼                               ▼
+//!                   Actors ── one task an instance ── ops::run ──▶ recipes ──▶ hypervisor, storage, network
+//!                     ▲
+//!   libvirt's notices ┤
+//!   the reconciler ───┘
+//! ```
+//!
+//! Architecture invariant: nothing here knows XML, a qemu-img flag or nft syntax, and nothing here writes a state.
+
+mod actor;
+mod console;
+mod context;
+mod error;
+mod guest;
+mod host;
+mod image;
+mod instance;
+mod keypair;
+mod look;
+mod network;
+mod operation;
+mod recipes;
+mod reconcile;
+mod settings;
+mod world;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use berth_hypervisor::Link;
+use berth_hypervisor::{Hypervisor, Notice};
+use berth_network::Network;
+use berth_storage::Storage;
+use berth_store::Store;
+use tokio::sync::Notify;
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::task::JoinHandle;
+
+pub use berth_store::{
+    EventRecord, Fault, ImageRecord, InstanceRecord, KeyPairRecord, OperationRecord, Page, Phase, PortRecord,
+    Requester, StoreError, VolumeRecord,
+};
+pub use error::EngineError;
+pub use host::HostStatus;
+pub use image::NewImage;
+pub use instance::{CreateInstances, Detail, StopRequest};
+pub use keypair::NewKeyPair;
+pub use settings::Settings;
+pub use world::Host;
+
+use crate::actor::Actors;
+use crate::world::World;
+
+/// The project that everything belongs to until there are more.
+pub const DEFAULT_PROJECT: &str = "default";
+
+/// The engine; cheap to clone.
+#[derive(Clone)]
+pub struct Engine {
+    world: Arc<World>,
+    actors: Arc<Actors>,
+    wake: Arc<Notify>,
+    background: Arc<[JoinHandle<()>]>,
+}
+
+impl Engine {
+    /// Starts the engine: goes on with what was in flight, then listens to libvirt and reconciles.
+    pub async fn start(
+        settings: Settings,
+        store: Store,
+        storage: Storage,
+        network: Network,
+        (hypervisor, notices): (Hypervisor, UnboundedReceiver<Notice>),
+    ) -> Result<Self, EngineError> {
+        let world = World::new(settings, store, storage, network, hypervisor).await?;
+        let actors = Actors::new(Arc::clone(&world));
+        let wake = Arc::new(Notify::new());
+        for mut claim in world.store.in_flight().await? {
+            let plan = berth_ops::resume(&mut claim)
+                .await
+                .map_err(|error| EngineError::Internal(error.to_string()))?;
+            tracing::info!(instance = %claim.instance(), state = %claim.position().state(), ?plan, "found in flight");
+            actors.run(claim);
+        }
+        let listener = tokio::spawn(listen(Arc::clone(&actors), notices, Arc::clone(&wake)));
+        let reconciler = tokio::spawn(keep_reconciled(
+            Arc::clone(&world),
+            Arc::clone(&actors),
+            Arc::clone(&wake),
+        ));
+        Ok(Self {
+            world,
+            actors,
+            wake,
+            background: Arc::new([listener, reconciler]),
+        })
+    }
+
+    /// Ends all tasks between two steps. Guests run on; the next start finds them again.
+    pub fn stop(&self) {
+        self.actors.stop();
+        for task in self.background.iter() {
+            task.abort();
+        }
+    }
+
+    /// Has the reconciler look now.
+    pub fn reconcile_soon(&self) {
+        self.wake.notify_one();
+    }
+}
+
+/// Hands libvirt's notices to whom they concern.
+async fn listen(actors: Arc<Actors>, mut notices: UnboundedReceiver<Notice>, wake: Arc<Notify>) {
+    while let Some(notice) = notices.recv().await {
+        match notice {
+            Notice::Event(event) => actors.look(event.domain, Some(event.event)),
+            Notice::Up => {
+                tracing::info!("libvirt is reached");
+                wake.notify_one();
+            }
+            Notice::Down { reason } => tracing::warn!(%reason, "libvirt is away"),
+        }
+    }
+}
+
+/// Reconciles when woken and now and then.
+async fn keep_reconciled(world: Arc<World>, actors: Arc<Actors>, wake: Arc<Notify>) {
+    loop {
+        let _ = tokio::time::timeout(world.settings.reconcile_every, wake.notified()).await;
+        let begun = std::time::Instant::now();
+        let done = async {
+            reconcile::reconcile(&world, &actors).await?;
+            reconcile::mend_networks(&world).await
+        };
+        match done.await {
+            Ok(()) => tracing::debug!(took = ?begun.elapsed(), "reconciled"),
+            Err(error) => {
+                tracing::warn!(%error, "not reconciled; the next round tries again");
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+        }
+    }
+}
+
+/// Runs something blocking on the blocking pool.
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, EngineError> + Send + 'static,
+) -> Result<T, EngineError> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|panic| EngineError::Internal(panic.to_string()))?
+}

@@ -1,0 +1,97 @@
+//! Look at a guest and adopt what is: the fresh query that follows each event.
+
+use std::sync::Arc;
+
+use berth_model::{GuestEvent, GuestStatus, InstanceId, Known, Stable, Standing, Verdict, observe};
+use berth_store::{InstanceRecord, StoreError};
+
+use crate::context::Subject;
+use crate::network;
+use crate::world::{World, lock};
+
+/// How often a look is repeated when the record changes under it.
+const LOOKS: u32 = 3;
+
+/// Queries the guest and adopts what is, unless an operation has the instance.
+pub(crate) async fn look(world: &Arc<World>, id: InstanceId, event: Option<&GuestEvent>) {
+    for _ in 0..LOOKS {
+        match look_once(world, id, event).await {
+            Ok(true) => return,
+            Ok(false) => {}
+            Err(error) => {
+                tracing::warn!(instance = %id, %error, "can't look at the guest");
+                return;
+            }
+        }
+    }
+}
+
+/// `false` if the record changed between the query and the write.
+async fn look_once(world: &Arc<World>, id: InstanceId, event: Option<&GuestEvent>) -> Result<bool, StoreError> {
+    let Some(record) = world.store.instance(id).await? else {
+        return Ok(true);
+    };
+    if matches!(record.standing, Standing::Moving { .. }) {
+        return Ok(true);
+    }
+    let hypervisor = world.hypervisor.clone();
+    match tokio::task::spawn_blocking(move || hypervisor.status(id)).await {
+        Ok(Ok(status)) => adopt(world, &record, event, status).await,
+        // libvirt is away: the reconciler looks again when it is back.
+        Ok(Err(error)) => {
+            tracing::debug!(instance = %id, %error, "libvirt did not answer");
+            Ok(true)
+        }
+        Err(panic) => {
+            tracing::error!(instance = %id, %panic, "the query panicked");
+            Ok(true)
+        }
+    }
+}
+
+/// Adopts what a query said; `false` if the record has changed since it was read.
+pub(crate) async fn adopt(
+    world: &Arc<World>,
+    record: &InstanceRecord,
+    event: Option<&GuestEvent>,
+    status: Option<GuestStatus>,
+) -> Result<bool, StoreError> {
+    let known = Known {
+        standing: record.standing,
+        degraded: record.degraded.as_deref(),
+    };
+    let Verdict::Adopt(adoption) = observe(known, event, status) else {
+        return Ok(true);
+    };
+    if !world.store.adopt(record.id, record.revision, &adoption).await? {
+        return Ok(false);
+    }
+    tracing::info!(instance = %record.id, to = ?adoption.to(), kind = adoption.kind(), "adopted what is");
+    if adoption.to() == Some(Stable::Stopped) {
+        disconnect(world, record.id).await?;
+    }
+    Ok(true)
+}
+
+/// A guest that went off by itself leaves its taps behind.
+async fn disconnect(world: &Arc<World>, id: InstanceId) -> Result<(), StoreError> {
+    let subject = Subject::load(&world.store, id).await?;
+    let world = Arc::clone(world);
+    let removed = tokio::task::spawn_blocking(move || {
+        let Some(vpc) = &subject.vpc else { return Ok(()) };
+        let known = world.vpcs.of(vpc.id);
+        let _state = lock(&known);
+        let vpc = crate::guest::vpc_of(vpc);
+        subject
+            .ports
+            .iter()
+            .try_for_each(|port| world.network.unplug_port(&vpc, &network::port(port)))
+    });
+    match removed.await {
+        Ok(Ok(())) => {}
+        // The next start, or the reconciler, removes them.
+        Ok(Err(error)) => tracing::warn!(instance = %id, %error, "the taps of a stopped guest are still there"),
+        Err(panic) => tracing::error!(instance = %id, %panic, "removing taps panicked"),
+    }
+    Ok(())
+}

@@ -1,0 +1,70 @@
+//! Operations and events: what is told of work under way.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use berth_model::{InstanceId, OperationId};
+use berth_store::{EventRecord, OperationRecord, Page, StoreError};
+use tokio::sync::broadcast::Receiver;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::time::{Instant, timeout_at};
+
+use crate::{Engine, EngineError};
+
+impl Engine {
+    /// An operation.
+    pub async fn operation(&self, id: OperationId) -> Result<OperationRecord, EngineError> {
+        let found = self.world.store.operation(id).await?;
+        found.ok_or_else(|| {
+            StoreError::NotFound {
+                what: "operation",
+                reference: id.to_string(),
+            }
+            .into()
+        })
+    }
+
+    /// A page of operations, of one instance or of all.
+    pub async fn list_operations(
+        &self,
+        instance: Option<InstanceId>,
+        page: Page<OperationId>,
+    ) -> Result<Vec<OperationRecord>, EngineError> {
+        Ok(self.world.store.operations(instance, page).await?)
+    }
+
+    /// An operation once it has ended, or as it is when the time is over.
+    pub async fn wait_operation(&self, id: OperationId, most: Duration) -> Result<OperationRecord, EngineError> {
+        let deadline = Instant::now() + most;
+        // Subscribed before the first look, so that an end between the two is not missed.
+        let mut events = self.events();
+        loop {
+            let operation = self.operation(id).await?;
+            if operation.phase.is_final() {
+                return Ok(operation);
+            }
+            loop {
+                match timeout_at(deadline, events.recv()).await {
+                    Ok(Ok(event)) if event.operation != Some(id) => {}
+                    Ok(Ok(_) | Err(RecvError::Lagged(_))) => break,
+                    Err(_) | Ok(Err(RecvError::Closed)) => return Ok(operation),
+                }
+            }
+        }
+    }
+
+    /// The events from now on.
+    pub fn events(&self) -> Receiver<Arc<EventRecord>> {
+        self.world.store.subscribe()
+    }
+
+    /// Events that were committed after that one.
+    pub async fn events_after(&self, seq: i64, limit: u32) -> Result<Vec<EventRecord>, EngineError> {
+        Ok(self.world.store.events_after(seq, limit).await?)
+    }
+
+    /// The number of the newest event.
+    pub async fn last_event(&self) -> Result<i64, EngineError> {
+        Ok(self.world.store.last_seq().await?)
+    }
+}

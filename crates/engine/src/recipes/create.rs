@@ -1,0 +1,113 @@
+//! Create: from a record to a guest that runs, one documented state a step.
+
+use berth_model::{Action, Code, Gib, InstanceState};
+use berth_ops::{Failure, Memo, Recipe, Step, nothing};
+
+use crate::context::{Context, OrFail};
+use crate::guest;
+
+pub(super) const RECIPE: Recipe<Context> = Recipe {
+    action: Action::Create,
+    steps: &[
+        Step {
+            state: InstanceState::Building,
+            make: build,
+            unmake: unbuild,
+        },
+        Step {
+            state: InstanceState::Scheduling,
+            make: schedule,
+            unmake: nothing,
+        },
+        Step {
+            state: InstanceState::BlockDeviceMapping,
+            make: map_devices,
+            unmake: unmap_devices,
+        },
+        Step {
+            state: InstanceState::Networking,
+            make: connect,
+            unmake: disconnect,
+        },
+        Step {
+            state: InstanceState::Spawning,
+            make: spawn,
+            unmake: unspawn,
+        },
+        Step {
+            state: InstanceState::Starting,
+            make: start,
+            unmake: power_off,
+        },
+    ],
+};
+
+/// The record is there since the request was accepted; its directory and its seed disk join it.
+fn build(cx: &Context, _: &mut Memo) -> Result<(), Failure> {
+    guest::disk_of_seed(cx)
+}
+
+fn unbuild(cx: &Context, _: &mut Memo) -> Result<(), Failure> {
+    cx.world.storage.delete_instance_dir(cx.id()).or_fail()
+}
+
+/// One host for now: what it can't hold at all is refused before anything is made.
+fn schedule(cx: &Context, _: &mut Memo) -> Result<(), Failure> {
+    let wanted = &cx.subject.instance.instance_type;
+    let host = &cx.world.host().or_fail()?.facts;
+    let refuse = |what: String| Err(Failure::fatal(Code::NoCapacity, what));
+    if wanted.memory > host.memory {
+        return refuse(format!(
+            "type {} needs {} of memory and the host has {}",
+            wanted.name, wanted.memory, host.memory
+        ));
+    }
+    let free = cx.world.storage.space().or_fail()?.free;
+    if free < LOW_SPACE.bytes() {
+        return refuse(format!(
+            "the state directory has {} MiB free and needs {LOW_SPACE}",
+            free >> 20
+        ));
+    }
+    Ok(())
+}
+
+/// Below this no new volume is begun: the guests that run already need the room.
+const LOW_SPACE: Gib = Gib(1);
+
+fn map_devices(cx: &Context, _: &mut Memo) -> Result<(), Failure> {
+    let root = guest::root(cx)?;
+    cx.world
+        .storage
+        .ensure_volume(root.id, cx.subject.image.id, root.size)
+        .or_fail()?;
+    Ok(())
+}
+
+fn unmap_devices(cx: &Context, _: &mut Memo) -> Result<(), Failure> {
+    cx.world.storage.delete_volume(guest::root(cx)?.id).or_fail()
+}
+
+fn connect(cx: &Context, _: &mut Memo) -> Result<(), Failure> {
+    guest::connect(cx)
+}
+
+fn disconnect(cx: &Context, _: &mut Memo) -> Result<(), Failure> {
+    guest::disconnect(cx)
+}
+
+fn spawn(cx: &Context, _: &mut Memo) -> Result<(), Failure> {
+    guest::define(cx)
+}
+
+fn unspawn(cx: &Context, _: &mut Memo) -> Result<(), Failure> {
+    cx.world.hypervisor.undefine(cx.id()).or_fail()
+}
+
+fn start(cx: &Context, _: &mut Memo) -> Result<(), Failure> {
+    guest::power_on(cx)
+}
+
+fn power_off(cx: &Context, _: &mut Memo) -> Result<(), Failure> {
+    guest::power_off(cx)
+}

@@ -1,0 +1,49 @@
+//! Stop: the power button, again every few seconds, and the plug once the grace time is over.
+//!
+//! There is nothing to undo: if it fails the instance is Active or Stopped, as the guest is found.
+
+use std::time::{Duration, Instant};
+
+use berth_model::{Action, GuestStatus, InstanceState};
+use berth_ops::{Failure, Memo, Recipe, Step, nothing};
+
+use crate::context::{Context, OrFail};
+use crate::guest;
+
+pub(super) const RECIPE: Recipe<Context> = Recipe {
+    action: Action::Stop,
+    steps: &[Step {
+        state: InstanceState::PoweringOff,
+        make: power_off,
+        unmake: nothing,
+    }],
+};
+
+fn power_off(cx: &Context, _: &mut Memo) -> Result<(), Failure> {
+    let grace = cx
+        .param("grace_seconds")
+        .map_or(cx.world.settings.stop_grace, Duration::from_secs);
+    if !grace.is_zero() {
+        ask(cx, Instant::now() + grace)?;
+    }
+    guest::power_off(cx)
+}
+
+/// Presses the power button until the guest is off or the deadline is over.
+fn ask(cx: &Context, deadline: Instant) -> Result<(), Failure> {
+    let hypervisor = &cx.world.hypervisor;
+    let mut press_at = Instant::now();
+    while Instant::now() < deadline {
+        match hypervisor.status(cx.id()).or_fail()? {
+            Some(GuestStatus::Running | GuestStatus::ShuttingDown) => {}
+            // A held guest can't answer the button, and a crashed one won't.
+            Some(GuestStatus::Paused(_) | GuestStatus::Crashed | GuestStatus::Off(_)) | None => return Ok(()),
+        }
+        if Instant::now() >= press_at {
+            hypervisor.shutdown(cx.id()).or_fail()?;
+            press_at = Instant::now() + cx.world.settings.ask_again;
+        }
+        cx.watch.next(press_at.min(deadline))?;
+    }
+    Ok(())
+}

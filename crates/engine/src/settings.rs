@@ -1,0 +1,43 @@
+//! What an operator may set of the engine.
+
+use std::time::Duration;
+
+use berth_hypervisor::AccelChoice;
+use berth_model::InstanceType;
+use ipnet::Ipv4Net;
+
+/// The engine's settings, with their defaults in [`Settings::default`].
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The catalog of instance types.
+    pub types: Vec<InstanceType>,
+    /// KVM, TCG, or whichever works.
+    pub accelerator: AccelChoice,
+    /// How long a guest may take to shut down before the plug is pulled.
+    pub stop_grace: Duration,
+    /// How long a guest may take to reboot before it is reset.
+    pub reboot_grace: Duration,
+    /// How long after one request to shut down the guest is asked again.
+    pub ask_again: Duration,
+    /// How many steps may be under way at once.
+    pub parallel_steps: usize,
+    /// The address range of the default subnet.
+    pub subnet: Ipv4Net,
+    /// How often what should be is compared with what is.
+    pub reconcile_every: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            types: berth_model::default_catalog(),
+            accelerator: AccelChoice::Auto,
+            stop_grace: Duration::from_mins(1),
+            reboot_grace: Duration::from_mins(2),
+            ask_again: Duration::from_secs(10),
+            parallel_steps: 16,
+            subnet: Ipv4Net::new_assert([10, 0, 0, 0].into(), 20),
+            reconcile_every: Duration::from_mins(5),
+        }
+    }
+}

@@ -1,0 +1,210 @@
+//! The step runner: takes a claim from where it is to its end.
+//!
+//! Between two transactions of the store it calls one half of one step, on the blocking pool. It is the only place
+//! that decides *again*, *on*, *back* or *give up*:
+//!
+//! - a transient failure is tried again, with a pause that doubles, as often as [`Retry`] says;
+//! - a final one is handled as the action's row says: undo and fall back, or go on as another action;
+//! - an undo that fails for good leaves the instance in Error, and says so;
+//! - a claim that was lost (delete took the instance) ends at once: what it made is delete's business.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use berth_model::{Action, Code, Fallback};
+use berth_store::{Claim, ClaimError, Entry, EntryKind, Fault, Found};
+use tokio::sync::Semaphore;
+
+use crate::{Failure, Memo, Plan, Recipe, StepFn, plan};
+
+/// What the runner needs of the one who has the recipes.
+pub trait Kitchen: Send + Sync + 'static {
+    /// What the steps are given: the adapters, and the instance they are about.
+    type Context: Send + Sync + 'static;
+
+    /// The recipe of an action; none if this version has no steps for it.
+    fn recipe(&self, action: Action) -> Option<&'static Recipe<Self::Context>>;
+
+    /// Whether the guest runs, for actions whose fallback is what is found.
+    fn found(&self, context: &Self::Context) -> Found;
+}
+
+/// How often, and how patiently, a transient failure is tried again.
+#[derive(Debug, Clone, Copy)]
+pub struct Retry {
+    /// The most attempts at one step, the first included.
+    pub attempts: u32,
+    /// The pause after the first attempt; each further one is twice as long.
+    pub pause: Duration,
+}
+
+impl Default for Retry {
+    /// Six attempts within about six seconds.
+    fn default() -> Self {
+        Self {
+            attempts: 6,
+            pause: Duration::from_millis(200),
+        }
+    }
+}
+
+/// How an operation ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// All steps are done.
+    Done,
+    /// It fell back.
+    FellBack,
+    /// Another operation took the instance over.
+    Lost,
+}
+
+/// Runs an operation to its end. `slots` bounds how many steps are under way at once.
+///
+/// An error is one of the store: the operation stays in flight, and the next start of the daemon goes on with it.
+pub async fn run<K: Kitchen>(
+    kitchen: &K,
+    claim: Claim,
+    context: Arc<K::Context>,
+    slots: &Semaphore,
+    retry: Retry,
+) -> Result<End, ClaimError> {
+    let runner = Runner {
+        kitchen,
+        context,
+        slots,
+        retry,
+    };
+    match runner.forwards(claim).await {
+        Err(ClaimError::Lost) => Ok(End::Lost),
+        other => other,
+    }
+}
+
+/// Turns a claim found in flight after a crash to the way its [`Plan`] says; [`run`] takes it from there.
+pub async fn resume(claim: &mut Claim) -> Result<Plan, ClaimError> {
+    let plan = plan(claim.position(), claim.undoing());
+    if plan == Plan::RollBack {
+        let state = claim.position().state();
+        claim
+            .undo(Fault::new(
+                Code::Internal,
+                format!("the daemon ended while the instance was {state}"),
+            ))
+            .await?;
+    }
+    Ok(plan)
+}
+
+struct Runner<'a, K: Kitchen> {
+    kitchen: &'a K,
+    context: Arc<K::Context>,
+    slots: &'a Semaphore,
+    retry: Retry,
+}
+
+impl<K: Kitchen> Runner<'_, K> {
+    async fn forwards(&self, mut claim: Claim) -> Result<End, ClaimError> {
+        let mut memo = Memo::from_value(claim.memo());
+        while !claim.undoing() {
+            let begun = Instant::now();
+            match self.half(&mut claim, &mut memo, |step| step.make).await? {
+                Ok(()) if claim.position().next().is_some() => {
+                    claim.advance(memo.to_value(), begun.elapsed()).await?;
+                }
+                Ok(()) => {
+                    claim.commit(memo.to_value(), begun.elapsed()).await?;
+                    return Ok(End::Done);
+                }
+                Err(Failure::Cancelled) => return Ok(End::Lost),
+                Err(failure) => match claim.position().action().row().on_failure {
+                    Fallback::Becomes(_) => claim.becomes(failure.fault()).await?,
+                    Fallback::Error | Fallback::Origin | Fallback::AsFound => claim.undo(failure.fault()).await?,
+                },
+            }
+        }
+        self.backwards(claim, memo).await
+    }
+
+    async fn backwards(&self, mut claim: Claim, mut memo: Memo) -> Result<End, ClaimError> {
+        loop {
+            match self.half(&mut claim, &mut memo, |step| step.unmake).await? {
+                Ok(()) => {}
+                Err(Failure::Cancelled) => return Ok(End::Lost),
+                Err(failure) => {
+                    claim.give_up(failure.fault()).await?;
+                    return Ok(End::FellBack);
+                }
+            }
+            if !claim.undone().await? {
+                let (kitchen, context) = (self.kitchen, &self.context);
+                let found = match claim.position().action().row().on_failure {
+                    Fallback::AsFound => tokio::task::block_in_place(|| kitchen.found(context)),
+                    Fallback::Error | Fallback::Origin | Fallback::Becomes(_) => Found::Off,
+                };
+                claim.fall_back(found).await?;
+                return Ok(End::FellBack);
+            }
+        }
+    }
+
+    /// One half of the step the claim is at, tried again while its failures are transient.
+    async fn half(
+        &self,
+        claim: &mut Claim,
+        memo: &mut Memo,
+        which: fn(&crate::Step<K::Context>) -> StepFn<K::Context>,
+    ) -> Result<Result<(), Failure>, ClaimError> {
+        let position = claim.position();
+        let Some(step) = self
+            .kitchen
+            .recipe(position.action())
+            .and_then(|recipe| recipe.steps.get(position.step()))
+        else {
+            let message = format!("this version of Berth has no steps for {}", position.action());
+            return Ok(Err(Failure::fatal(Code::Internal, message)));
+        };
+        let mut pause = self.retry.pause;
+        for attempt in 1.. {
+            let (result, after) = self.call(which(step), memo.clone()).await;
+            *memo = after;
+            match result {
+                Err(Failure::Transient { code, message }) if attempt < self.retry.attempts => {
+                    let message = format!("attempt {attempt}: {message} ({code})");
+                    claim
+                        .record(Entry {
+                            kind: EntryKind::Failed,
+                            message: Some(message),
+                            duration: None,
+                        })
+                        .await?;
+                    tokio::time::sleep(pause).await;
+                    pause *= 2;
+                }
+                settled => return Ok(settled),
+            }
+        }
+        Ok(Err(Failure::fatal(Code::Internal, "no attempt was made")))
+    }
+
+    /// Calls a step's function on the blocking pool, within the bound on steps under way.
+    async fn call(&self, function: StepFn<K::Context>, mut memo: Memo) -> (Result<(), Failure>, Memo) {
+        let _slot = self.slots.acquire().await;
+        let context = Arc::clone(&self.context);
+        let before = memo.clone();
+        let call = tokio::task::spawn_blocking(move || {
+            let result = function(&context, &mut memo);
+            (result, memo)
+        });
+        call.await.unwrap_or_else(|panic| {
+            tracing::error!(%panic, "a step panicked");
+            (
+                Err(Failure::fatal(
+                    Code::Internal,
+                    "a step panicked: a defect of Berth, see its log",
+                )),
+                before,
+            )
+        })
+    }
+}

@@ -1,0 +1,97 @@
+//! What can go wrong with files: what was being done, with which file, and what the kernel or qemu-img said.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use berth_model::{Code, Gib};
+
+/// Why a file could not be made, read or removed.
+#[derive(Debug, thiserror::Error)]
+pub enum StorageError {
+    /// No room is left.
+    #[error("can't {what} {}: no space is left on its disk", .path.display())]
+    Full {
+        /// What was being done.
+        what: String,
+        /// With which file.
+        path: PathBuf,
+    },
+    /// The kernel refused.
+    #[error("can't {what} {}: {source}", .path.display())]
+    Io {
+        /// What was being done.
+        what: String,
+        /// With which file.
+        path: PathBuf,
+        /// What the kernel said.
+        source: io::Error,
+    },
+    /// What was given is no image that is accepted.
+    #[error("not an image that is accepted: {0}; give qcow2 without a backing file, or raw")]
+    Image(String),
+    /// The volume would be smaller than its image.
+    #[error("a volume of {size} is too small for an image of {needed}")]
+    TooSmall {
+        /// The size that was asked for.
+        size: Gib,
+        /// The least that holds the image.
+        needed: Gib,
+    },
+    /// There is something else under that name.
+    #[error("{} is there and is not what it should be: {why}", .path.display())]
+    Strange {
+        /// Where it is.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// User data is larger than a seed disk takes.
+    #[error("{0} bytes of user data don't fit: at most 16384 are taken")]
+    UserData(usize),
+    /// The transfer was cancelled, or its sender went away.
+    #[error("the import was cancelled")]
+    Cancelled,
+    /// qemu-img failed.
+    #[error("qemu-img {verb} failed: {message}")]
+    QemuImg {
+        /// Its subcommand.
+        verb: String,
+        /// What it wrote to stderr.
+        message: String,
+    },
+    /// qemu-img took too long.
+    #[error("qemu-img {verb} did not end within {seconds} s and was killed")]
+    Deadline {
+        /// Its subcommand.
+        verb: String,
+        /// What it was given.
+        seconds: u64,
+    },
+    /// A program or user that is needed isn't there.
+    #[error("{0}")]
+    Missing(String),
+}
+
+impl StorageError {
+    /// The stable code.
+    pub fn code(&self) -> Code {
+        match self {
+            Self::Full { .. } => Code::StorageFull,
+            Self::Image(_) => Code::InvalidImage,
+            Self::TooSmall { .. } => Code::InvalidArgument,
+            Self::UserData(_) => Code::TooLarge,
+            Self::Cancelled => Code::OperationCancelled,
+            Self::Deadline { .. } => Code::DeadlineExceeded,
+            Self::Io { .. } | Self::Strange { .. } | Self::QemuImg { .. } | Self::Missing(_) => Code::StorageError,
+        }
+    }
+
+    /// Turns the kernel's answer into an error that names what was being done.
+    pub(crate) fn io(what: &str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let (what, path) = (what.to_owned(), path.to_owned());
+        move |source| match source.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::Full { what, path },
+            _ => Self::Io { what, path, source },
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! What is there, for whoever compares it with what should be. Looking removes nothing.
+
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use berth_model::{ImageId, InstanceId, VolumeId};
+
+use crate::{IMAGES, INSTANCES, Storage, StorageError, VOLUMES};
+
+/// What is in the directories of images, volumes and instances.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Inventory {
+    /// Images, by their files.
+    pub images: Vec<ImageId>,
+    /// Volumes, by their files.
+    pub volumes: Vec<VolumeId>,
+    /// Instances, by their directories.
+    pub instances: Vec<InstanceId>,
+    /// What has no name that we would give.
+    pub unknown: Vec<PathBuf>,
+}
+
+impl Storage {
+    /// Lists what is there.
+    pub fn inventory(&self) -> Result<Inventory, StorageError> {
+        let mut unknown = Vec::new();
+        Ok(Inventory {
+            images: list(&self.dir(IMAGES), ".qcow2", &mut unknown)?,
+            volumes: list(&self.dir(VOLUMES), ".qcow2", &mut unknown)?,
+            instances: list(&self.dir(INSTANCES), "", &mut unknown)?,
+            unknown,
+        })
+    }
+}
+
+fn list<Id: FromStr>(dir: &Path, suffix: &str, unknown: &mut Vec<PathBuf>) -> Result<Vec<Id>, StorageError> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(dir).map_err(StorageError::io("list", dir))? {
+        let path = entry.map_err(StorageError::io("list", dir))?.path();
+        let name = path
+            .file_name()
+            .and_then(|name| name.to_str())
+            .and_then(|name| name.strip_suffix(suffix));
+        match name.and_then(|name| name.parse().ok()) {
+            Some(id) => found.push(id),
+            None => unknown.push(path),
+        }
+    }
+    Ok(found)
+}

@@ -1,0 +1,134 @@
+//! Images, volumes and seed disks as files under the state directory: qcow2, and nothing above it.
+//!
+//! ```text
+//!   state_dir/ images/<image>.qcow2      read-only for ever, what volumes are built on
+//!              volumes/<volume>.qcow2    an overlay on an image; QEMU's own user may write it
+//!              instances/<instance>/     seed.img, console.log, sockets
+//!              tmp/                      half-made files; emptied when the daemon starts
+//! ```
+//!
+//! A file appears under its name only when it is whole: it is made in `tmp/`, fsynced, renamed, and its directory is
+//! fsynced. So what is half-made after a crash is in `tmp/`, and every function here may be called again.
+//!
+//! Architecture invariant: a foreign file is looked at by our own parser (`qcow2`) before qemu-img opens it, and
+//! qemu-img opens it confined (`qemu_img`) and with the format said, never guessed.
+
+mod error;
+mod files;
+mod image;
+mod instance;
+mod inventory;
+mod qcow2;
+mod qemu_img;
+mod seed;
+mod volume;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use nix::sys::statvfs::statvfs;
+
+pub use error::StorageError;
+pub use image::{ImageFacts, ImageSource};
+pub use instance::InstanceDir;
+pub use inventory::Inventory;
+pub use seed::Seed;
+pub use volume::VolumeInfo;
+
+use crate::files::Owner;
+use crate::qemu_img::QemuImg;
+
+/// What an operator says of storage, once.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The state directory.
+    pub state_dir: PathBuf,
+    /// Who QEMU runs as; root if none.
+    pub qemu_user: Option<String>,
+    /// The qemu-img program: a path, or a name that is looked for on `PATH`.
+    pub qemu_img: PathBuf,
+}
+
+/// The files of one installation. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Storage(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    state_dir: PathBuf,
+    owner: Owner,
+    qemu_img: QemuImg,
+    direct_io: bool,
+}
+
+/// Room on the state directory's file system, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Space {
+    /// All of it.
+    pub total: u64,
+    /// What may still be written.
+    pub free: u64,
+}
+
+const IMAGES: &str = "images";
+const VOLUMES: &str = "volumes";
+const INSTANCES: &str = "instances";
+const TMP: &str = "tmp";
+
+impl Storage {
+    /// Makes the directories that are missing, empties `tmp/`, and finds out what the file system can do.
+    pub fn open(settings: Settings) -> Result<Self, StorageError> {
+        let Settings {
+            state_dir,
+            qemu_user,
+            qemu_img,
+        } = settings;
+        let owner = Owner::named(qemu_user.as_deref())?;
+        let tmp = state_dir.join(TMP);
+        if tmp.exists() {
+            std::fs::remove_dir_all(&tmp).map_err(StorageError::io("empty", &tmp))?;
+        }
+        // QEMU and dnsmasq run as users of their own: they may pass through, and read nothing they aren't given.
+        for dir in [
+            &state_dir,
+            &state_dir.join(IMAGES),
+            &state_dir.join(VOLUMES),
+            &state_dir.join(INSTANCES),
+            &tmp,
+        ] {
+            files::ensure_dir(dir, 0o711)?;
+        }
+        let qemu_img = QemuImg::find(&qemu_img, owner)?;
+        let direct_io = files::allows_direct_io(&tmp)?;
+        Ok(Self(Arc::new(Inner {
+            state_dir,
+            owner,
+            qemu_img,
+            direct_io,
+        })))
+    }
+
+    /// Whether the file system of the volumes allows O_DIRECT (`cache=none`, `io=native`).
+    pub fn direct_io(&self) -> bool {
+        self.0.direct_io
+    }
+
+    /// Room on the state directory's file system.
+    pub fn space(&self) -> Result<Space, StorageError> {
+        let dir = &self.0.state_dir;
+        let found = statvfs(dir).map_err(|errno| StorageError::io("look at", dir)(errno.into()))?;
+        let bytes = |blocks: u64| blocks.saturating_mul(found.fragment_size());
+        Ok(Space {
+            total: bytes(found.blocks()),
+            free: bytes(found.blocks_available()),
+        })
+    }
+
+    fn dir(&self, name: &str) -> PathBuf {
+        self.0.state_dir.join(name)
+    }
+
+    fn tmp(&self, name: impl AsRef<Path>) -> PathBuf {
+        self.0.state_dir.join(TMP).join(name)
+    }
+}

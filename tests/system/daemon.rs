@@ -1,0 +1,115 @@
+//! The daemon comes and goes; the guests stay.
+
+use berth_testkit::{Daemon, Guest, Host, Libvirt};
+
+#[test]
+fn guests_outlive_the_daemon_and_the_next_one_finds_them() {
+    let host = Host::new(Libvirt::Started);
+    let mut daemon = Daemon::start(&host);
+    daemon.ok(["instance", "create", "web", "--image", "tiny", "--type", "t1.nano"]);
+    let id = daemon.json(["instance", "show", "web"])["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let process = host.run("pgrep", ["-f", "qemu-system"]);
+
+    assert!(
+        daemon.terminate().success(),
+        "the daemon did not go down cleanly: {}",
+        daemon.log()
+    );
+    assert!(!daemon.socket().exists(), "the socket is left behind");
+    assert_eq!(host.virsh(["domstate", &id]), "running");
+
+    daemon.start_again();
+    assert_eq!(daemon.state("web"), "Active");
+    assert_eq!(
+        host.run("pgrep", ["-f", "qemu-system"]),
+        process,
+        "the guest was started anew"
+    );
+    Guest::of(&daemon, "web").wait_for_boot(1);
+}
+
+#[test]
+fn what_happened_while_it_was_away_is_adopted() {
+    let host = Host::new(Libvirt::Started);
+    let mut daemon = Daemon::start(&host);
+    daemon.ok(["instance", "create", "web", "--image", "tiny", "--type", "t1.nano"]);
+    let id = daemon.json(["instance", "show", "web"])["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    daemon.kill();
+    host.virsh(["destroy", &id]);
+    daemon.start_again();
+    crate::guest::becomes(&daemon, "web", "Stopped");
+}
+
+#[test]
+fn leftovers_with_our_mark_are_removed_and_what_is_not_ours_is_not() {
+    let host = Host::new(Libvirt::Started);
+    let mut daemon = Daemon::start(&host);
+    daemon.ok(["instance", "create", "web", "--image", "tiny", "--type", "t1.nano"]);
+    let before = daemon.inventory();
+    daemon.kill();
+    let stranger = host.dir().join("stranger.xml");
+    let xml = "<domain type='qemu'><name>stranger</name><memory unit='MiB'>64</memory>\
+               <os><type arch='x86_64' machine='q35'>hvm</type></os></domain>";
+    std::fs::write(&stranger, xml).unwrap();
+    host.virsh(["define", stranger.to_str().unwrap()]);
+    let orphan = daemon
+        .state_dir()
+        .join("volumes/0198f3c2-7a10-7e1b-9d0a-5c1f6f4e2b11.qcow2");
+    std::fs::write(&orphan, "left over").unwrap();
+    let note = daemon.state_dir().join("volumes/README");
+    std::fs::write(&note, "an operator's note").unwrap();
+
+    daemon.start_again();
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    while orphan.exists() {
+        assert!(
+            std::time::Instant::now() < deadline,
+            "the orphan is still there: {}",
+            daemon.log()
+        );
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    assert!(note.exists(), "what Berth does not know was removed");
+    assert!(
+        host.virsh(["list", "--all", "--name"]).contains("stranger"),
+        "a domain that is not ours was removed"
+    );
+    std::fs::remove_file(note).unwrap();
+    host.virsh(["undefine", "stranger"]);
+    assert_eq!(daemon.inventory(), before);
+}
+
+#[test]
+fn clean_leaves_nothing_at_all() {
+    let host = Host::new(Libvirt::Started);
+    let mut daemon = Daemon::start(&host);
+    daemon.ok(["instance", "create", "web", "--image", "tiny", "--type", "t1.nano"]);
+    assert!(daemon.terminate().success());
+    let output = Daemon::refused(&host, ["clean"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(daemon.inventory(), Vec::<String>::new());
+    assert!(!daemon.state_dir().exists(), "the state directory is still there");
+    let links = host.run("ip", ["-o", "link"]);
+    assert_eq!(links.lines().count(), 1, "more than lo is left: {links}");
+}
+
+#[test]
+fn the_host_says_what_it_runs_on_and_why() {
+    let host = Host::new(Libvirt::Started);
+    let daemon = Daemon::start(&host);
+    let shown = daemon.json(["host", "show"]);
+    assert_eq!(shown["libvirt"]["up"], true);
+    let usable = shown["kvm"]["usable"].as_bool().unwrap();
+    assert_eq!(shown["accelerator"], if usable { "kvm" } else { "tcg" });
+    assert_eq!(
+        shown["accelerator_warning"].is_string(),
+        !usable,
+        "a silent choice of emulation: {shown}"
+    );
+}

@@ -1,0 +1,14 @@
+//! Whole-system tests: a real daemon, a real libvirt, real guests, each test on a private host of its own.
+//!
+//! They read like the documentation: what is asked, what is shown, what libvirt says at that moment.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+
+mod actions;
+mod bad_input;
+mod console;
+mod crash;
+mod daemon;
+mod debian;
+mod guest;
+mod watch;
