@@ -56,6 +56,7 @@ pub struct LinkView {
 
 /// What was found out about KVM.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[allow(clippy::struct_excessive_bools, reason = "four independent facts")]
 pub struct KvmView {
     /// `/dev/kvm` can be opened.
     pub device: bool,

@@ -1,0 +1,129 @@
+//! What may be typed.
+
+use std::path::PathBuf;
+
+use berth_model::{Code, Name};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::commands::event::EventVerb;
+use crate::commands::host::HostVerb;
+use crate::commands::image::ImageVerb;
+use crate::commands::instance::InstanceVerb;
+use crate::commands::keypair::KeypairVerb;
+use crate::commands::operation::OperationVerb;
+use crate::commands::types::TypeVerb;
+
+const ABOUT: &str = "\
+Berth turns a Linux host with KVM into a cloud VM service; this is its command line.
+
+Commands are a noun, then a verb: 'berth instance create web --image tiny --type t1.nano'. Whatever is named may be
+given by its name or its id. A command that changes something waits until it is done and shows each documented state
+as it is passed; with --no-wait it prints the operation's id and returns.";
+
+const EXAMPLES: &str = "\
+Examples:
+  berth image import debian.qcow2 --name debian --user debian
+  berth keypair create laptop --out ~/.ssh/laptop
+  berth instance create web --image debian --type m2.large --key laptop --count 3
+  berth instance ssh web-1 -i ~/.ssh/laptop
+  berth instance list -o json | jq -r '.[].name'
+  berth event watch";
+
+/// Berth, a VM manager.
+#[derive(Debug, Parser)]
+#[command(name = "berth", version, about = "Berth, a VM manager", long_about = ABOUT, after_help = EXAMPLES)]
+#[command(after_long_help = after_long_help(), max_term_width = 110)]
+pub(crate) struct Cli {
+    /// The daemon's socket
+    #[arg(
+        long,
+        global = true,
+        env = "BERTH_SOCKET",
+        default_value = "/run/berth/berth.sock",
+        value_name = "PATH"
+    )]
+    pub(crate) socket: PathBuf,
+    /// How results are printed
+    #[arg(short, long, global = true, value_enum, default_value_t = Format::Table, value_name = "FORMAT")]
+    pub(crate) output: Format,
+    #[command(subcommand)]
+    pub(crate) noun: Noun,
+}
+
+/// How results are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// Columns for people
+    Table,
+    /// One JSON value, as the API has it
+    Json,
+    /// The same in YAML
+    Yaml,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Noun {
+    /// Virtual machines: create, start, stop, reboot, delete, console, ssh
+    #[command(subcommand, visible_alias = "i")]
+    Instance(InstanceVerb),
+    /// What instances are made from
+    #[command(subcommand)]
+    Image(ImageVerb),
+    /// What an instance may be: vCPUs, memory, price
+    #[command(subcommand)]
+    Type(TypeVerb),
+    /// Who may log in by ssh
+    #[command(subcommand)]
+    Keypair(KeypairVerb),
+    /// Work under way, and work that is done
+    #[command(subcommand)]
+    Operation(OperationVerb),
+    /// What happens, as it happens
+    #[command(subcommand)]
+    Event(EventVerb),
+    /// This host
+    #[command(subcommand)]
+    Host(HostVerb),
+    /// Print completions for a shell
+    Completions {
+        /// Which shell
+        shell: clap_complete::Shell,
+    },
+    /// Write man pages into a directory
+    #[command(hide = true)]
+    Man {
+        /// The directory
+        dir: PathBuf,
+    },
+}
+
+/// Whether a command waits for what it started.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct Waiting {
+    /// Print the operation's id and return at once
+    #[arg(long)]
+    pub(crate) no_wait: bool,
+}
+
+/// A name, checked before anything is sent.
+pub(crate) fn name(text: &str) -> Result<Name, String> {
+    text.parse()
+        .map_err(|error: berth_model::ParseNameError| error.to_string())
+}
+
+fn after_long_help() -> String {
+    let mut text = format!("{EXAMPLES}\n\nExit codes (with the error codes they stand for):\n    0  done\n");
+    let mut exits: Vec<u8> = Code::ALL.iter().map(|code| code.exit()).collect();
+    exits.sort_unstable();
+    exits.dedup();
+    for exit in exits {
+        let codes: Vec<_> = Code::ALL
+            .iter()
+            .filter(|code| code.exit() == exit)
+            .map(|code| code.as_str())
+            .collect();
+        text.push_str(&format!("  {exit:>3}  {}\n", codes.join(", ")));
+    }
+    text.push_str("  130  interrupted while waiting; the operation goes on");
+    text
+}

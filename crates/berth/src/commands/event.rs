@@ -1,0 +1,40 @@
+//! `berth event …`
+
+use clap::Subcommand;
+
+use crate::cli::Format;
+use crate::commands::Context;
+use crate::output;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum EventVerb {
+    /// Print what happens, as it happens
+    Watch {
+        /// Begin after this event; 0 shows all that are kept
+        #[arg(long, value_name = "SEQ")]
+        after: Option<i64>,
+    },
+}
+
+pub(crate) async fn run(verb: EventVerb, cx: &Context) -> anyhow::Result<()> {
+    let EventVerb::Watch { after } = verb;
+    let mut events = cx.client.events(after).await?;
+    while let Some(event) = events.next().await? {
+        match cx.format {
+            Format::Json => output::line(&serde_json::to_string(&event)?)?,
+            Format::Yaml => output::raw(format!("---\n{}", serde_yaml_ng::to_string(&event)?).as_bytes())?,
+            Format::Table => {
+                let rest = [event.state, event.message]
+                    .into_iter()
+                    .flatten()
+                    .collect::<Vec<_>>()
+                    .join(": ");
+                output::line(&format!(
+                    "{:>6}  {:.3}  {:<18} {:<16} {rest}",
+                    event.seq, event.at, event.kind, event.name
+                ))?;
+            }
+        }
+    }
+    Ok(())
+}

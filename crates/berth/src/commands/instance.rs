@@ -1,0 +1,281 @@
+//! `berth instance …`
+
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use berth_api_types::{CreateInstances, InstanceView, OperationView, RebootInstance, StopInstance};
+use berth_client::ClientError;
+use clap::{Args, Subcommand};
+
+use crate::cli::Waiting;
+use crate::commands::{Context, ssh};
+use crate::failure::Failure;
+use crate::output::{self, ago, fields, or_dash, table};
+use crate::terminal;
+use crate::wait::Follower;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum InstanceVerb {
+    /// Make an instance and start it
+    Create(Create),
+    /// List the instances
+    List,
+    /// Show an instance
+    Show {
+        /// Its name or id
+        instance: String,
+    },
+    /// Switch instances on
+    Start {
+        #[command(flatten)]
+        which: Which,
+    },
+    /// Shut instances down: the power button, then the plug
+    Stop {
+        #[command(flatten)]
+        which: Which,
+        /// Seconds a guest may take before the plug is pulled [default: 60]
+        #[arg(long, value_name = "SECONDS")]
+        timeout: Option<u32>,
+        /// Pull the plug at once
+        #[arg(long, conflicts_with = "timeout")]
+        force: bool,
+    },
+    /// Reboot instances: the guest is asked, and reset if it doesn't listen
+    Reboot {
+        #[command(flatten)]
+        which: Which,
+        /// Pull the plug rather than ask; also brings an instance back from Error
+        #[arg(long)]
+        hard: bool,
+    },
+    /// Delete instances and all that is their own
+    #[command(visible_alias = "terminate")]
+    Delete {
+        #[command(flatten)]
+        which: Which,
+    },
+    /// Attach to an instance's serial console; leave with Ctrl-]
+    Console {
+        /// Its name or id
+        instance: String,
+        /// Print what it has written instead
+        #[arg(long)]
+        log: bool,
+        /// Only the last so many lines
+        #[arg(long, requires = "log", value_name = "N")]
+        lines: Option<usize>,
+    },
+    /// Log in to an instance by ssh, from within its VPC
+    Ssh(ssh::Ssh),
+    /// Connect stdin and stdout to a TCP port of an instance, from within its VPC
+    #[command(hide = true)]
+    Proxy {
+        /// Its name or id
+        instance: String,
+        /// The port
+        port: u16,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Create {
+    /// Its name; with --count, NAME-1 to NAME-N
+    name: String,
+    /// What it is made from
+    #[arg(long)]
+    image: String,
+    /// What it is: see 'berth type list'
+    #[arg(long = "type", value_name = "TYPE")]
+    instance_type: String,
+    /// How many
+    #[arg(long, value_name = "N")]
+    count: Option<u32>,
+    /// The key pair that may log in
+    #[arg(long)]
+    key: Option<String>,
+    /// A file for cloud-init, at most 16 KiB; - for stdin
+    #[arg(long, value_name = "FILE")]
+    user_data: Option<PathBuf>,
+    #[command(flatten)]
+    waiting: Waiting,
+}
+
+/// Which instances.
+#[derive(Debug, Args)]
+pub(crate) struct Which {
+    /// Their names or ids
+    #[arg(required = true, value_name = "INSTANCE")]
+    instances: Vec<String>,
+    #[command(flatten)]
+    waiting: Waiting,
+}
+
+pub(crate) async fn run(verb: InstanceVerb, cx: &Context) -> anyhow::Result<ExitCode> {
+    match verb {
+        InstanceVerb::Create(new) => create(new, cx).await?,
+        InstanceVerb::List => print(&cx.client.instances().await?, cx)?,
+        InstanceVerb::Show { instance } => show(&cx.client.instance(&instance).await?, cx)?,
+        InstanceVerb::Start { which } => act(&which, cx, async |one| cx.client.start_instance(one).await).await?,
+        InstanceVerb::Stop { which, timeout, force } => {
+            let how = StopInstance {
+                timeout_seconds: timeout,
+                force,
+            };
+            act(&which, cx, async |one| cx.client.stop_instance(one, &how).await).await?;
+        }
+        InstanceVerb::Reboot { which, hard } => {
+            let how = RebootInstance { hard };
+            act(&which, cx, async |one| cx.client.reboot_instance(one, &how).await).await?;
+        }
+        InstanceVerb::Delete { which } => act(&which, cx, async |one| cx.client.delete_instance(one).await).await?,
+        InstanceVerb::Console {
+            instance,
+            log: true,
+            lines,
+        } => {
+            output::raw(&cx.client.console_log(&instance, lines).await?)?;
+        }
+        InstanceVerb::Console { instance, .. } => {
+            terminal::attach(&instance, cx.client.console(&instance).await?).await?;
+        }
+        InstanceVerb::Ssh(ssh) => return ssh::run(ssh, cx).await,
+        InstanceVerb::Proxy { instance, port } => {
+            terminal::pipe(cx.client.connect(&instance, port).await?).await?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn create(new: Create, cx: &Context) -> anyhow::Result<()> {
+    let user_data = match &new.user_data {
+        Some(path) => Some(STANDARD.encode(read(path)?)),
+        None => None,
+    };
+    let request = CreateInstances {
+        name: new.name,
+        image: new.image,
+        instance_type: new.instance_type,
+        count: new.count,
+        key: new.key,
+        user_data,
+    };
+    let follower = begin(new.waiting, cx).await?;
+    let operations = cx.client.create_instances(&request).await?.operations;
+    finish(follower, &operations, cx).await
+}
+
+/// Asks for the same of each, then waits for all.
+async fn act(
+    which: &Which,
+    cx: &Context,
+    ask: impl AsyncFn(&str) -> Result<OperationView, ClientError>,
+) -> anyhow::Result<()> {
+    let follower = begin(which.waiting, cx).await?;
+    let mut operations = Vec::with_capacity(which.instances.len());
+    for instance in &which.instances {
+        operations.push(ask(instance).await?);
+    }
+    finish(follower, &operations, cx).await
+}
+
+async fn begin(waiting: Waiting, cx: &Context) -> anyhow::Result<Option<Follower>> {
+    if waiting.no_wait {
+        return Ok(None);
+    }
+    Ok(Some(Follower::begin(&cx.client).await?))
+}
+
+/// Without waiting the operations' ids are the result; else the instances as they are then.
+async fn finish(follower: Option<Follower>, operations: &[OperationView], cx: &Context) -> anyhow::Result<()> {
+    let Some(follower) = follower else {
+        for operation in operations {
+            output::line(&operation.id.to_string())?;
+        }
+        return Ok(());
+    };
+    follower.finish(operations).await?;
+    let mut instances = Vec::with_capacity(operations.len());
+    for operation in operations.iter().filter(|operation| operation.action != "delete") {
+        instances.push(cx.client.instance(&operation.instance.to_string()).await?);
+    }
+    if instances.is_empty() {
+        Ok(())
+    } else {
+        print(&instances, cx)
+    }
+}
+
+/// The most bytes of a file of user data that are sent: the daemon says what it takes, and this is far beyond it.
+const READ_MAX: u64 = 2 << 20;
+
+fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
+    let wrong = |error: std::io::Error| Failure::invalid(format!("--user-data {}: {error}", path.display()));
+    let mut bytes = Vec::new();
+    if path == Path::new("-") {
+        std::io::stdin().take(READ_MAX).read_to_end(&mut bytes).map_err(wrong)?;
+    } else {
+        std::fs::File::open(path)
+            .map_err(wrong)?
+            .take(READ_MAX)
+            .read_to_end(&mut bytes)
+            .map_err(wrong)?;
+    }
+    Ok(bytes)
+}
+
+fn print(instances: &Vec<InstanceView>, cx: &Context) -> anyhow::Result<()> {
+    output::print(cx.format, instances, |instances| {
+        let row = |one: &InstanceView| {
+            let state = match &one.degraded {
+                Some(why) => format!("{} ({why})", one.state),
+                None => one.state.clone(),
+            };
+            [
+                one.name.to_string(),
+                state,
+                one.instance_type.clone(),
+                addresses(one),
+                ago(one.created_at),
+            ]
+        };
+        table(
+            ["name", "state", "type", "address", "created"],
+            instances.iter().map(row),
+        )
+    })?;
+    Ok(())
+}
+
+fn addresses(instance: &InstanceView) -> String {
+    let all: Vec<_> = instance.addresses.iter().map(|one| one.address.to_string()).collect();
+    all.join(", ")
+}
+
+fn show(instance: &InstanceView, cx: &Context) -> anyhow::Result<()> {
+    output::print(cx.format, instance, |instance| {
+        fields([
+            ("id", instance.id.to_string()),
+            ("name", instance.name.to_string()),
+            ("project", instance.project.clone()),
+            ("state", instance.state.clone()),
+            ("billed", if instance.billed { "yes" } else { "no" }.to_owned()),
+            ("type", instance.instance_type.clone()),
+            ("image", instance.image.to_string()),
+            ("key", or_dash(instance.key.as_ref())),
+            ("address", addresses(instance)),
+            (
+                "root volume",
+                or_dash(instance.root_volume.map(|id| id.to_string()).as_ref()),
+            ),
+            ("created", instance.created_at.to_string()),
+            ("fault", or_dash(instance.fault.as_ref().map(|fault| &fault.message))),
+            ("degraded", or_dash(instance.degraded.as_ref())),
+            ("allowed now", instance.allowed_actions.join(", ")),
+        ])
+    })?;
+    Ok(())
+}

@@ -1,0 +1,149 @@
+//! `berth keypair …`
+
+use std::fs::OpenOptions;
+use std::io::{Read as _, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use berth_api_types::{CreateKeyPair, KeyPairView};
+use berth_model::Name;
+use clap::Subcommand;
+
+use crate::cli::name;
+use crate::commands::Context;
+use crate::failure::Failure;
+use crate::output::{self, ago, fields, table};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum KeypairVerb {
+    /// Make a key pair; the private half is shown once and stored nowhere
+    Create {
+        /// Its name
+        #[arg(value_parser = name)]
+        name: Name,
+        /// Write the private half into this new file, which only you may read, rather than to stdout
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
+    /// Import a public key
+    Import {
+        /// Its name
+        #[arg(value_parser = name)]
+        name: Name,
+        /// The public key in OpenSSH's one-line form, such as ~/.ssh/id_ed25519.pub; - for stdin
+        file: PathBuf,
+    },
+    /// List the key pairs
+    List,
+    /// Show a key pair
+    Show {
+        /// Its name or id
+        keypair: String,
+    },
+    /// Forget key pairs; instances that have them keep them
+    Delete {
+        /// Their names or ids
+        #[arg(required = true)]
+        keypairs: Vec<String>,
+    },
+}
+
+/// The most bytes of a public key's file that are read.
+const PUBLIC_KEY_MAX: u64 = 64 << 10;
+
+pub(crate) async fn run(verb: KeypairVerb, cx: &Context) -> anyhow::Result<()> {
+    match verb {
+        KeypairVerb::Create { name, out } => create(name, out.as_deref(), cx).await,
+        KeypairVerb::Import { name, file } => {
+            let key = read(&file)?;
+            let made = cx
+                .client
+                .create_keypair(&CreateKeyPair {
+                    name,
+                    public_key: Some(key),
+                })
+                .await?;
+            show(&made.key_pair, cx)
+        }
+        KeypairVerb::List => {
+            let keys = cx.client.keypairs().await?;
+            output::print(cx.format, &keys, |keys| {
+                let row = |key: &KeyPairView| [key.name.to_string(), key.fingerprint.clone(), ago(key.created_at)];
+                table(["name", "fingerprint", "made"], keys.iter().map(row))
+            })?;
+            Ok(())
+        }
+        KeypairVerb::Show { keypair } => show(&cx.client.keypair(&keypair).await?, cx),
+        KeypairVerb::Delete { keypairs } => {
+            for keypair in keypairs {
+                cx.client.delete_keypair(&keypair).await?;
+            }
+            Ok(())
+        }
+    }
+}
+
+async fn create(name: Name, out: Option<&Path>, cx: &Context) -> anyhow::Result<()> {
+    // The file first: a private half that can't be kept must not be made.
+    let file = match out {
+        Some(path) => {
+            let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+            Some((
+                file.map_err(|error| Failure::invalid(format!("--out {}: {error}", path.display())))?,
+                path,
+            ))
+        }
+        None => None,
+    };
+    let made = match cx
+        .client
+        .create_keypair(&CreateKeyPair { name, public_key: None })
+        .await
+    {
+        Ok(made) => made,
+        Err(error) => {
+            if let Some((_, path)) = file {
+                std::fs::remove_file(path)?;
+            }
+            return Err(error.into());
+        }
+    };
+    let private = made.private_key.context("the daemon sent no private key")?;
+    match file {
+        Some((mut file, path)) => {
+            file.write_all(private.as_bytes())
+                .with_context(|| format!("writing {}", path.display()))?;
+            show(&made.key_pair, cx)
+        }
+        None => Ok(output::raw(private.as_bytes())?),
+    }
+}
+
+fn read(path: &Path) -> anyhow::Result<String> {
+    let wrong = |error: std::io::Error| Failure::invalid(format!("{}: {error}", path.display()));
+    let mut text = String::new();
+    if path == Path::new("-") {
+        std::io::stdin()
+            .take(PUBLIC_KEY_MAX)
+            .read_to_string(&mut text)
+            .map_err(wrong)?;
+    } else {
+        let file = std::fs::File::open(path).map_err(wrong)?;
+        file.take(PUBLIC_KEY_MAX).read_to_string(&mut text).map_err(wrong)?;
+    }
+    Ok(text.trim().to_owned())
+}
+
+fn show(key: &KeyPairView, cx: &Context) -> anyhow::Result<()> {
+    output::print(cx.format, key, |key| {
+        fields([
+            ("id", key.id.to_string()),
+            ("name", key.name.to_string()),
+            ("fingerprint", key.fingerprint.clone()),
+            ("public key", key.public_key.clone()),
+            ("made", key.created_at.to_string()),
+        ])
+    })?;
+    Ok(())
+}

@@ -1,0 +1,56 @@
+//! One module a noun: what may be typed after it, and what is done.
+
+pub(crate) mod event;
+pub(crate) mod host;
+pub(crate) mod image;
+pub(crate) mod instance;
+pub(crate) mod keypair;
+pub(crate) mod operation;
+mod ssh;
+pub(crate) mod types;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use berth_client::Client;
+use clap::CommandFactory as _;
+
+use crate::cli::{Cli, Format, Noun};
+
+/// What every command is given.
+pub(crate) struct Context {
+    pub(crate) client: Client,
+    pub(crate) socket: PathBuf,
+    pub(crate) format: Format,
+}
+
+impl Context {
+    pub(crate) fn new(cli: &Cli) -> anyhow::Result<Self> {
+        Ok(Self {
+            client: Client::new(&cli.socket)?,
+            socket: cli.socket.clone(),
+            format: cli.output,
+        })
+    }
+}
+
+/// Does what was typed.
+pub(crate) async fn run(noun: Noun, cx: &Context) -> anyhow::Result<ExitCode> {
+    match noun {
+        Noun::Instance(verb) => return instance::run(verb, cx).await,
+        Noun::Image(verb) => image::run(verb, cx).await?,
+        Noun::Type(verb) => types::run(verb, cx).await?,
+        Noun::Keypair(verb) => keypair::run(verb, cx).await?,
+        Noun::Operation(verb) => operation::run(verb, cx).await?,
+        Noun::Event(verb) => event::run(verb, cx).await?,
+        Noun::Host(verb) => host::run(verb, cx).await?,
+        Noun::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "berth", &mut std::io::stdout());
+        }
+        Noun::Man { dir } => {
+            std::fs::create_dir_all(&dir)?;
+            clap_mangen::generate_to(Cli::command(), dir)?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}

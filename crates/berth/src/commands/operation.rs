@@ -1,0 +1,91 @@
+//! `berth operation …`
+
+use berth_api_types::OperationView;
+use clap::Subcommand;
+
+use crate::commands::Context;
+use crate::output::{self, ago, fields, or_dash, table};
+use crate::wait::{Follower, succeeded};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum OperationVerb {
+    /// List operations, oldest first
+    List {
+        /// Only those of this instance
+        #[arg(long, value_name = "INSTANCE")]
+        instance: Option<String>,
+    },
+    /// Show an operation
+    Show {
+        /// Its id
+        id: String,
+    },
+    /// Wait until operations have ended
+    Wait {
+        /// Their ids
+        #[arg(required = true)]
+        ids: Vec<String>,
+    },
+}
+
+pub(crate) async fn run(verb: OperationVerb, cx: &Context) -> anyhow::Result<()> {
+    match verb {
+        OperationVerb::List { instance } => {
+            let operations = cx.client.operations(instance.as_deref()).await?;
+            output::print(cx.format, &operations, |operations| {
+                let row = |one: &OperationView| {
+                    [
+                        one.id.to_string(),
+                        one.action.clone(),
+                        one.instance_name.clone(),
+                        outcome(one),
+                        ago(one.created_at),
+                    ]
+                };
+                table(
+                    ["id", "action", "instance", "outcome", "asked"],
+                    operations.iter().map(row),
+                )
+            })?;
+        }
+        OperationVerb::Show { id } => show(&cx.client.operation(&id).await?, cx)?,
+        OperationVerb::Wait { ids } => {
+            let follower = Follower::begin(&cx.client).await?;
+            let mut operations = Vec::new();
+            for id in &ids {
+                operations.push(cx.client.operation(id).await?);
+            }
+            // Those that have ended already say so themselves.
+            let (ended, live): (Vec<_>, Vec<_>) = operations.into_iter().partition(|one| one.outcome.is_final());
+            follower.finish(&live).await?;
+            ended.iter().try_for_each(succeeded)?;
+        }
+    }
+    Ok(())
+}
+
+fn show(operation: &OperationView, cx: &Context) -> anyhow::Result<()> {
+    output::print(cx.format, operation, |operation| {
+        fields([
+            ("id", operation.id.to_string()),
+            ("action", operation.action.clone()),
+            (
+                "instance",
+                format!("{} ({})", operation.instance_name, operation.instance),
+            ),
+            ("outcome", outcome(operation)),
+            ("state", operation.state.clone()),
+            ("error", or_dash(operation.error.as_ref().map(|fault| &fault.message))),
+            ("asked", operation.created_at.to_string()),
+            (
+                "ended",
+                or_dash(operation.finished_at.map(|at| at.to_string()).as_ref()),
+            ),
+        ])
+    })?;
+    Ok(())
+}
+
+fn outcome(operation: &OperationView) -> String {
+    format!("{:?}", operation.outcome).to_lowercase()
+}

@@ -1,0 +1,120 @@
+//! `berth instance ssh`: OpenSSH, by way of the daemon.
+//!
+//! ssh's ProxyCommand is this program itself (`instance proxy`), so that the guest is reached from within its VPC and
+//! the caller needs nothing but the socket. The guest's host key is remembered under the instance's id: an address that
+//! a later instance has again is not mistaken for this one.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+use anyhow::Context as _;
+use clap::Args;
+
+use crate::commands::Context;
+use crate::failure::Failure;
+
+#[derive(Debug, Args)]
+pub(crate) struct Ssh {
+    /// The instance's name or id
+    instance: String,
+    /// Who logs in [default: what the image says]
+    #[arg(short, long)]
+    login: Option<String>,
+    /// The file with the private key, as ssh -i takes it
+    #[arg(short, long, value_name = "FILE")]
+    identity: Option<PathBuf>,
+    /// The port of the guest's sshd
+    #[arg(short, long, default_value_t = 22)]
+    port: u16,
+    /// What to run instead of a shell
+    #[arg(last = true)]
+    command: Vec<OsString>,
+}
+
+/// Runs ssh and exits as it does.
+pub(crate) async fn run(ssh: Ssh, cx: &Context) -> anyhow::Result<ExitCode> {
+    let instance = cx.client.instance(&ssh.instance).await?;
+    let login = match ssh.login {
+        Some(login) => login,
+        None => cx.client.image(&instance.image.to_string()).await?.user,
+    };
+    let known_hosts = known_hosts()?;
+    let proxy = proxy_command(&cx.socket, &instance.id.to_string(), ssh.port)?;
+    let mut command = Command::new("ssh");
+    command.args([
+        "-o",
+        &format!("ProxyCommand={proxy}"),
+        "-o",
+        &format!("HostKeyAlias={}", instance.id),
+    ]);
+    command.args(["-o", "StrictHostKeyChecking=accept-new", "-o", "LogLevel=ERROR"]);
+    command.arg("-o").arg(option("UserKnownHostsFile", &known_hosts)?);
+    if let Some(identity) = &ssh.identity {
+        // Only this key: an agent with many would use up the guest's patience first.
+        command
+            .args(["-o", "IdentitiesOnly=yes", "-o", "BatchMode=yes", "-i"])
+            .arg(identity);
+    }
+    command
+        .arg("-l")
+        .arg(login)
+        .arg("--")
+        .arg(instance.name.as_str())
+        .args(ssh.command);
+    let status = tokio::task::spawn_blocking(move || command.status()).await?;
+    let status = status.context("running ssh (package openssh-client)")?;
+    let code = status.code().and_then(|code| u8::try_from(code).ok());
+    Ok(ExitCode::from(code.unwrap_or(255)))
+}
+
+/// ssh gives this line to the user's shell, after it has replaced what begins with `%`: it is all quoted.
+fn proxy_command(socket: &Path, instance: &str, port: u16) -> anyhow::Result<String> {
+    let program = std::env::current_exe().context("finding this program")?;
+    let (program, socket) = (quoted(&program)?, quoted(&std::path::absolute(socket)?)?);
+    Ok(format!(
+        "exec {program} --socket {socket} instance proxy {instance} {port}"
+    ))
+}
+
+fn quoted(path: &Path) -> anyhow::Result<String> {
+    let text = path.to_str().filter(|text| !text.contains(['\'', '\n']));
+    let text = text.ok_or_else(|| Failure::invalid(format!("ssh can't be given the path {}", path.display())))?;
+    Ok(format!("'{}'", text.replace('%', "%%")))
+}
+
+/// An option with a path, quoted as ssh_config(5) reads it.
+fn option(name: &str, path: &Path) -> anyhow::Result<String> {
+    let text = path.to_str().filter(|text| !text.contains(['"', '\n']));
+    let text = text.ok_or_else(|| Failure::invalid(format!("ssh can't be given the path {}", path.display())))?;
+    Ok(format!("{name}=\"{}\"", text.replace('%', "%%")))
+}
+
+/// The host keys of guests, apart from those of the user's other hosts.
+fn known_hosts() -> anyhow::Result<PathBuf> {
+    let state = std::env::var_os("XDG_STATE_HOME")
+        .map(PathBuf::from)
+        .filter(|dir| dir.is_absolute());
+    let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".local/state"));
+    let dir = state
+        .or_else(home)
+        .context("neither XDG_STATE_HOME nor HOME is set")?
+        .join("berth");
+    std::fs::create_dir_all(&dir).with_context(|| format!("making {}", dir.display()))?;
+    Ok(dir.join("known_hosts"))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    #[test]
+    fn what_the_shell_would_take_for_more_is_quoted_or_refused() {
+        assert_eq!(quoted(Path::new("/a b/$(x)%h")).unwrap(), "'/a b/$(x)%%h'");
+        assert!(quoted(Path::new("/it's")).is_err());
+        assert_eq!(option("File", Path::new("/a b")).unwrap(), "File=\"/a b\"");
+        assert!(option("File", Path::new("/a\"b")).is_err());
+    }
+}

@@ -1,0 +1,68 @@
+//! `berth type …`
+
+use berth_model::InstanceType;
+use clap::Subcommand;
+
+use crate::commands::Context;
+use crate::output::{self, fields, table};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum TypeVerb {
+    /// List the instance types
+    List,
+    /// Show an instance type
+    Show {
+        /// Its name, such as m2.large
+        name: String,
+    },
+}
+
+pub(crate) async fn run(verb: TypeVerb, cx: &Context) -> anyhow::Result<()> {
+    match verb {
+        TypeVerb::List => {
+            let types = cx.client.types().await?;
+            output::print(cx.format, &types, |types| {
+                let row = |entry: &InstanceType| {
+                    [
+                        entry.name.clone(),
+                        entry.vcpus.to_string(),
+                        entry.memory.to_string(),
+                        entry.storage.to_string(),
+                        format!("{} Mbit/s", entry.bandwidth),
+                        price(entry),
+                    ]
+                };
+                table(
+                    ["type", "vcpus", "memory", "storage", "bandwidth", "per hour"],
+                    types.iter().map(row),
+                )
+            })?;
+        }
+        TypeVerb::Show { name } => {
+            let entry = cx.client.instance_type(&name).await?;
+            output::print(cx.format, &entry, |entry| {
+                fields([
+                    ("type", entry.name.clone()),
+                    ("family", entry.family().to_owned()),
+                    ("vcpus", entry.vcpus.to_string()),
+                    ("memory", entry.memory.to_string()),
+                    ("storage", entry.storage.to_string()),
+                    ("nics", entry.nics.to_string()),
+                    ("bandwidth", format!("{} Mbit/s", entry.bandwidth)),
+                    ("per hour", price(entry)),
+                ])
+            })?;
+        }
+    }
+    Ok(())
+}
+
+/// Millionths of the currency, without the zeros at the end.
+fn price(entry: &InstanceType) -> String {
+    let text = format!(
+        "{}.{:06}",
+        entry.price_per_hour / 1_000_000,
+        entry.price_per_hour % 1_000_000
+    );
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}

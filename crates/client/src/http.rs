@@ -1,0 +1,142 @@
+//! Requests and answers: JSON both ways, a problem for everything that isn't a success.
+
+use std::error::Error as _;
+use std::path::{Path, PathBuf};
+
+use berth_api_types::{Page, Problem};
+use reqwest::{Method, RequestBuilder, Response};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::ClientError;
+
+/// A client of one daemon. Cheap to clone; it connects when it is used.
+#[derive(Debug, Clone)]
+pub struct Client {
+    http: reqwest::Client,
+    socket: PathBuf,
+}
+
+/// The most characters of an answer that isn't understood that are shown.
+const SHOWN: usize = 200;
+
+impl Client {
+    /// A client of the daemon that serves this socket.
+    pub fn new(socket: impl AsRef<Path>) -> Result<Self, ClientError> {
+        let socket = socket.as_ref().to_owned();
+        // No proxy of the environment has a say in who is spoken to over a socket of this host.
+        let http = reqwest::Client::builder()
+            .no_proxy()
+            .unix_socket(socket.clone())
+            .build();
+        let http = http.map_err(|error| ClientError::Protocol(error.to_string()))?;
+        Ok(Self { http, socket })
+    }
+
+    pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        // The host is only there because HTTP/1.1 asks for one (RFC 9112, 3.2).
+        self.http.request(method, format!("http://berth{path}"))
+    }
+
+    /// Sends a request; any answer but a success is an error.
+    pub(crate) async fn send(&self, request: RequestBuilder) -> Result<Response, ClientError> {
+        let response = request.send().await.map_err(|error| self.unreachable(&error))?;
+        let status = response.status();
+        if status.is_success() || status == reqwest::StatusCode::SWITCHING_PROTOCOLS {
+            return Ok(response);
+        }
+        let text = response.text().await.unwrap_or_default();
+        match serde_json::from_str::<Problem>(&text) {
+            Ok(problem) => Err(ClientError::Problem(Box::new(problem))),
+            Err(_) => Err(not_understood(&format!("{status}: {text}"))),
+        }
+    }
+
+    pub(crate) async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
+        self.json(self.request(Method::GET, path)).await
+    }
+
+    pub(crate) async fn post<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T, ClientError> {
+        self.json(self.request(Method::POST, path).json(body)).await
+    }
+
+    pub(crate) async fn delete(&self, path: &str) -> Result<Response, ClientError> {
+        self.send(self.request(Method::DELETE, path)).await
+    }
+
+    pub(crate) async fn json<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<T, ClientError> {
+        read(self.send(request).await?).await
+    }
+
+    /// All pages of a list.
+    pub(crate) async fn all<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        query: &[(&str, &str)],
+    ) -> Result<Vec<T>, ClientError> {
+        let mut items = Vec::new();
+        let mut after: Option<String> = None;
+        loop {
+            let next = after.as_ref().map(|after| ("after", after.as_str()));
+            let mut path = path.to_owned();
+            let pairs = query.iter().copied().chain([("limit", "500")]).chain(next);
+            for (place, (key, value)) in pairs.enumerate() {
+                let mark = if place == 0 { '?' } else { '&' };
+                path.push_str(&format!("{mark}{key}={}", encoded(value)));
+            }
+            let page: Page<T> = self.get(&path).await?;
+            items.extend(page.items);
+            match page.next {
+                Some(next) => after = Some(next),
+                None => return Ok(items),
+            }
+        }
+    }
+
+    fn unreachable(&self, error: &reqwest::Error) -> ClientError {
+        // The innermost reason is the kernel's own: what wraps it only says that something failed.
+        let mut reason = error.to_string();
+        let mut source = error.source();
+        while let Some(inner) = source {
+            reason = inner.to_string();
+            source = inner.source();
+        }
+        if error.is_body() && !error.is_connect() {
+            return ClientError::Input(format!("sending: {reason}"));
+        }
+        ClientError::Unreachable {
+            socket: self.socket.clone(),
+            reason,
+        }
+    }
+}
+
+pub(crate) async fn read<T: DeserializeOwned>(response: Response) -> Result<T, ClientError> {
+    let text = response
+        .text()
+        .await
+        .map_err(|error| ClientError::Protocol(error.to_string()))?;
+    serde_json::from_str(&text).map_err(|error| not_understood(&format!("{error}: {text}")))
+}
+
+fn not_understood(text: &str) -> ClientError {
+    ClientError::Protocol(text.chars().take(SHOWN).collect())
+}
+
+/// A name or id as one segment of a path, or one value of a query (RFC 3986, 2.3).
+pub(crate) fn encoded(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
+            out.push(char::from(byte));
+        } else {
+            out.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    // A segment that is only dots would be resolved away before it is sent.
+    if matches!(out.as_str(), "." | "..") {
+        out.replace('.', "%2E")
+    } else {
+        out
+    }
+}

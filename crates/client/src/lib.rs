@@ -1,0 +1,24 @@
+//! Typed async client of Berth's API over the daemon's unix socket.
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), berth_client::ClientError> {
+//! let client = berth_client::Client::new("/run/berth/berth.sock")?;
+//! for instance in client.instances().await? {
+//!     println!("{} is {}", instance.name, instance.state);
+//! }
+//! # Ok(()) }
+//! ```
+//!
+//! One method a route; one module a resource.
+
+mod error;
+mod event;
+mod http;
+mod resources;
+mod sse;
+mod stream;
+
+pub use error::ClientError;
+pub use event::Events;
+pub use http::Client;
+pub use stream::ByteStream;

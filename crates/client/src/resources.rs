@@ -1,0 +1,181 @@
+//! One method a route.
+
+use berth_api_types::{
+    CreateInstances, CreateKeyPair, Created, CreatedKeyPair, HostView, ImageQuery, ImageView, InstanceView,
+    KeyPairView, OperationView, RebootInstance, StopInstance,
+};
+use berth_model::{InstanceType, OperationId};
+use reqwest::{Body, Method, header};
+
+use crate::http::{encoded, read};
+use crate::{Client, ClientError};
+
+/// Instances.
+impl Client {
+    /// Lists all instances.
+    pub async fn instances(&self) -> Result<Vec<InstanceView>, ClientError> {
+        self.all("/v1/instances", &[]).await
+    }
+
+    /// Shows an instance.
+    pub async fn instance(&self, reference: &str) -> Result<InstanceView, ClientError> {
+        self.get(&instance(reference, "")).await
+    }
+
+    /// Asks for new instances.
+    pub async fn create_instances(&self, request: &CreateInstances) -> Result<Created, ClientError> {
+        self.post("/v1/instances", request).await
+    }
+
+    /// Switches an instance on.
+    pub async fn start_instance(&self, reference: &str) -> Result<OperationView, ClientError> {
+        self.json(self.request(Method::POST, &instance(reference, "/start")))
+            .await
+    }
+
+    /// Shuts an instance down.
+    pub async fn stop_instance(&self, reference: &str, how: &StopInstance) -> Result<OperationView, ClientError> {
+        self.post(&instance(reference, "/stop"), how).await
+    }
+
+    /// Reboots an instance.
+    pub async fn reboot_instance(&self, reference: &str, how: &RebootInstance) -> Result<OperationView, ClientError> {
+        self.post(&instance(reference, "/reboot"), how).await
+    }
+
+    /// Deletes an instance.
+    pub async fn delete_instance(&self, reference: &str) -> Result<OperationView, ClientError> {
+        read(self.delete(&instance(reference, "")).await?).await
+    }
+
+    /// What an instance wrote to its serial console: the last lines, or all that is kept.
+    pub async fn console_log(&self, reference: &str, lines: Option<usize>) -> Result<Vec<u8>, ClientError> {
+        let query = lines.map(|lines| format!("?lines={lines}")).unwrap_or_default();
+        let response = self
+            .send(self.request(Method::GET, &instance(reference, &format!("/console/log{query}"))))
+            .await?;
+        let bytes = response
+            .bytes()
+            .await
+            .map_err(|error| ClientError::Protocol(error.to_string()))?;
+        Ok(bytes.to_vec())
+    }
+}
+
+/// Images.
+impl Client {
+    /// Imports an image from its bytes.
+    pub async fn import_image(
+        &self,
+        query: &ImageQuery,
+        bytes: Body,
+        length: Option<u64>,
+    ) -> Result<ImageView, ClientError> {
+        let mut path = format!("/v1/images?name={}", encoded(query.name.as_str()));
+        let word = |value: Option<serde_json::Value>| value.and_then(|value| value.as_str().map(str::to_owned));
+        let os = query.os.and_then(|os| serde_json::to_value(os).ok());
+        let firmware = query.firmware.and_then(|firmware| serde_json::to_value(firmware).ok());
+        for (key, value) in [
+            ("os", word(os)),
+            ("firmware", word(firmware)),
+            ("user", query.user.clone()),
+        ] {
+            if let Some(value) = value {
+                path = format!("{path}&{key}={}", encoded(&value));
+            }
+        }
+        let mut request = self
+            .request(Method::POST, &path)
+            .header(header::CONTENT_TYPE, "application/octet-stream");
+        if let Some(length) = length {
+            request = request.header(header::CONTENT_LENGTH, length);
+        }
+        self.json(request.body(bytes)).await
+    }
+
+    /// Lists all images.
+    pub async fn images(&self) -> Result<Vec<ImageView>, ClientError> {
+        self.all("/v1/images", &[]).await
+    }
+
+    /// Shows an image.
+    pub async fn image(&self, reference: &str) -> Result<ImageView, ClientError> {
+        self.get(&format!("/v1/images/{}", encoded(reference))).await
+    }
+
+    /// Deletes an image.
+    pub async fn delete_image(&self, reference: &str) -> Result<(), ClientError> {
+        self.delete(&format!("/v1/images/{}", encoded(reference)))
+            .await
+            .map(drop)
+    }
+}
+
+/// Key pairs.
+impl Client {
+    /// Imports a public key, or has a pair made.
+    pub async fn create_keypair(&self, request: &CreateKeyPair) -> Result<CreatedKeyPair, ClientError> {
+        self.post("/v1/keypairs", request).await
+    }
+
+    /// Lists all key pairs.
+    pub async fn keypairs(&self) -> Result<Vec<KeyPairView>, ClientError> {
+        self.all("/v1/keypairs", &[]).await
+    }
+
+    /// Shows a key pair.
+    pub async fn keypair(&self, reference: &str) -> Result<KeyPairView, ClientError> {
+        self.get(&format!("/v1/keypairs/{}", encoded(reference))).await
+    }
+
+    /// Deletes a key pair.
+    pub async fn delete_keypair(&self, reference: &str) -> Result<(), ClientError> {
+        self.delete(&format!("/v1/keypairs/{}", encoded(reference)))
+            .await
+            .map(drop)
+    }
+}
+
+/// Operations, instance types, the host.
+impl Client {
+    /// Lists all operations, of one instance or of all.
+    pub async fn operations(&self, instance: Option<&str>) -> Result<Vec<OperationView>, ClientError> {
+        let query: Vec<_> = instance.map(|reference| ("instance", reference)).into_iter().collect();
+        self.all("/v1/operations", &query).await
+    }
+
+    /// Shows an operation.
+    pub async fn operation(&self, id: &str) -> Result<OperationView, ClientError> {
+        self.get(&format!("/v1/operations/{}", encoded(id))).await
+    }
+
+    /// An operation once it has ended.
+    pub async fn wait_operation(&self, id: OperationId) -> Result<OperationView, ClientError> {
+        loop {
+            let path = format!("/v1/operations/{id}/wait?timeout_seconds=60");
+            let operation: OperationView = self.get(&path).await?;
+            if operation.outcome.is_final() {
+                return Ok(operation);
+            }
+        }
+    }
+
+    /// Lists the catalog of instance types.
+    pub async fn types(&self) -> Result<Vec<InstanceType>, ClientError> {
+        self.get("/v1/types").await
+    }
+
+    /// Shows an instance type.
+    pub async fn instance_type(&self, name: &str) -> Result<InstanceType, ClientError> {
+        self.get(&format!("/v1/types/{}", encoded(name))).await
+    }
+
+    /// Shows the host.
+    pub async fn host(&self) -> Result<HostView, ClientError> {
+        self.get("/v1/host").await
+    }
+}
+
+pub(crate) fn instance(reference: &str, rest: &str) -> String {
+    format!("/v1/instances/{}{rest}", encoded(reference))
+}

@@ -1,0 +1,379 @@
+//! The devices of a domain.
+//!
+//! All virtio, on PCI Express. What isn't virtio is what a guest needs before it has drivers: a serial port, VGA.
+
+use berth_model::{DiskFormat, Firmware, Mac, OsFamily};
+use serde::Serialize;
+
+use crate::domain::IOTHREAD;
+use crate::parts::enlightened;
+use crate::spec::{check, path};
+use crate::target::disk_target;
+use crate::{Disk, DomainSpec, Nic, XmlError};
+
+/// Ports for PCI Express devices, which q35 can't add while the guest runs. A guest with two disks and a NIC has six
+/// in use (with the agent's channel, balloon and random numbers); the rest are room for volumes and NICs.
+const ROOT_PORTS: u32 = 16;
+
+/// How often the guest tells its memory statistics, in seconds.
+const BALLOON_PERIOD: u32 = 10;
+
+/// A device that is all said with one or two attributes.
+#[derive(Serialize)]
+struct Simple {
+    #[serde(rename = "@type", skip_serializing_if = "Option::is_none")]
+    kind: Option<&'static str>,
+    #[serde(rename = "@bus", skip_serializing_if = "Option::is_none")]
+    bus: Option<&'static str>,
+    #[serde(rename = "@model", skip_serializing_if = "Option::is_none")]
+    model: Option<&'static str>,
+}
+
+impl Simple {
+    const EMPTY: Self = Self { kind: None, bus: None, model: None };
+
+    const fn kind(kind: &'static str) -> Self {
+        Self { kind: Some(kind), ..Self::EMPTY }
+    }
+
+    const fn model(model: &'static str) -> Self {
+        Self { model: Some(model), ..Self::EMPTY }
+    }
+
+}
+
+#[derive(Serialize)]
+pub(crate) struct Devices<'a> {
+    disk: Vec<DiskXml<'a>>,
+    controller: Vec<Controller>,
+    interface: Vec<Interface<'a>>,
+    serial: Serial<'a>,
+    channel: Channel,
+    input: Vec<Simple>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tpm: Option<Tpm>,
+    graphics: Graphics<'a>,
+    video: Video,
+    memballoon: Balloon,
+    rng: Rng,
+    panic: Vec<Simple>,
+}
+
+impl<'a> Devices<'a> {
+    pub(crate) fn of(spec: &'a DomainSpec) -> Result<Self, XmlError> {
+        let windows = spec.os == OsFamily::Windows;
+        // Windows' pointer is usable on a screen only as a tablet, and that is USB.
+        let usb = if windows { "qemu-xhci" } else { "none" };
+        let mut controller = vec![Controller { kind: "usb", index: 0, model: usb }];
+        // The root itself is PCI controller 0; libvirt adds it.
+        controller.extend((1..=ROOT_PORTS).map(|index| Controller { kind: "pci", index, model: "pcie-root-port" }));
+        let tablet = Simple { kind: Some("tablet"), bus: Some("usb"), model: None };
+        // Port 0x505 of the ISA model is known to every guest with a pvpanic driver; Windows has none, and Hyper-V's.
+        let mut panic = vec![Simple::model("isa")];
+        panic.extend(enlightened(spec).then_some(Simple::model("hyperv")));
+        Ok(Self {
+            disk: disks(&spec.disks)?,
+            controller,
+            interface: spec.nics.iter().map(Interface::of).collect::<Result<_, _>>()?,
+            serial: Serial::of(spec)?,
+            channel: Channel {
+                kind: "unix",
+                target: ChannelTarget { kind: "virtio", name: "org.qemu.guest_agent.0" },
+            },
+            input: windows.then_some(tablet).into_iter().collect(),
+            tpm: (spec.firmware == Firmware::UefiSecureBoot)
+                .then_some(Tpm { model: "tpm-crb", backend: TpmBackend { kind: "emulator", version: "2.0" } }),
+            graphics: Graphics {
+                kind: "vnc",
+                listen: Listen { kind: "socket", socket: path(&spec.paths.vnc_socket)? },
+            },
+            // Plain VGA: firmware, boot loaders, and every system's own driver draw on it.
+            video: Video { model: Simple::kind("vga") },
+            memballoon: Balloon { model: "virtio", stats: Stats { period: BALLOON_PERIOD } },
+            rng: Rng { model: "virtio", backend: RngBackend { model: "random", source: "/dev/urandom" } },
+            panic,
+        })
+    }
+}
+
+#[derive(Serialize)]
+struct Controller {
+    #[serde(rename = "@type")]
+    kind: &'static str,
+    #[serde(rename = "@index")]
+    index: u32,
+    #[serde(rename = "@model")]
+    model: &'static str,
+}
+
+#[derive(Serialize)]
+struct DiskXml<'a> {
+    #[serde(rename = "@type")]
+    kind: &'static str,
+    #[serde(rename = "@device")]
+    device: &'static str,
+    driver: Driver,
+    source: File<'a>,
+    target: Target,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    readonly: Option<()>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    serial: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    boot: Option<Boot>,
+}
+
+#[derive(Serialize)]
+struct Driver {
+    #[serde(rename = "@name")]
+    name: &'static str,
+    #[serde(rename = "@type")]
+    format: &'static str,
+    #[serde(rename = "@cache")]
+    cache: &'static str,
+    #[serde(rename = "@io")]
+    io: &'static str,
+    #[serde(rename = "@error_policy")]
+    error_policy: &'static str,
+    #[serde(rename = "@discard", skip_serializing_if = "Option::is_none")]
+    discard: Option<&'static str>,
+    #[serde(rename = "@detect_zeroes", skip_serializing_if = "Option::is_none")]
+    detect_zeroes: Option<&'static str>,
+    #[serde(rename = "@iothread")]
+    iothread: u32,
+}
+
+#[derive(Serialize)]
+struct File<'a> {
+    #[serde(rename = "@file")]
+    file: &'a str,
+}
+
+#[derive(Serialize)]
+struct Target {
+    #[serde(rename = "@dev")]
+    dev: String,
+    #[serde(rename = "@bus")]
+    bus: &'static str,
+}
+
+#[derive(Serialize)]
+struct Boot {
+    #[serde(rename = "@order")]
+    order: u32,
+}
+
+impl Driver {
+    fn of(disk: &Disk) -> Self {
+        let (cache, io) = if disk.direct { ("none", "native") } else { ("writeback", "threads") };
+        // What the guest frees, or fills with zeroes, goes back to the host's file system.
+        let unmap = (!disk.read_only).then_some("unmap");
+        Self {
+            name: "qemu",
+            format: match disk.format {
+                DiskFormat::Qcow2 => "qcow2",
+                DiskFormat::Raw => "raw",
+            },
+            cache,
+            io,
+            // The guest is held rather than told: a file system that has seen an I/O error stays read-only for good,
+            // a guest that was held goes on once there is room again.
+            error_policy: "stop",
+            discard: unmap,
+            detect_zeroes: unmap,
+            iothread: IOTHREAD,
+        }
+    }
+}
+
+fn disks(disks: &[Disk]) -> Result<Vec<DiskXml<'_>>, XmlError> {
+    let mut boots = 0;
+    let mut order = |boot: bool| {
+        boot.then(|| {
+            boots += 1;
+            Boot { order: boots }
+        })
+    };
+    (0..).zip(disks).map(|(index, disk)| DiskXml::of(index, disk, order(disk.boot))).collect()
+}
+
+impl<'a> DiskXml<'a> {
+    fn of(index: u32, disk: &'a Disk, boot: Option<Boot>) -> Result<Self, XmlError> {
+        Ok(Self {
+            kind: "file",
+            device: "disk",
+            driver: Driver::of(disk),
+            source: File { file: path(&disk.path)? },
+            target: Target { dev: disk_target(index), bus: "virtio" },
+            readonly: disk.read_only.then_some(()),
+            serial: disk.serial.as_deref().map(|serial| check("serial", serial)).transpose()?,
+            boot,
+        })
+    }
+}
+
+#[derive(Serialize)]
+struct Interface<'a> {
+    #[serde(rename = "@type")]
+    kind: &'static str,
+    mac: MacXml,
+    target: Tap<'a>,
+    mtu: Mtu,
+    model: Simple,
+}
+
+#[derive(Serialize)]
+struct MacXml {
+    #[serde(rename = "@address")]
+    address: Mac,
+}
+
+#[derive(Serialize)]
+struct Tap<'a> {
+    #[serde(rename = "@dev")]
+    dev: &'a str,
+    #[serde(rename = "@managed")]
+    managed: &'static str,
+}
+
+#[derive(Serialize)]
+struct Mtu {
+    #[serde(rename = "@size")]
+    size: u16,
+}
+
+impl<'a> Interface<'a> {
+    fn of(nic: &'a Nic) -> Result<Self, XmlError> {
+        Ok(Self {
+            kind: "ethernet",
+            mac: MacXml { address: nic.mac },
+            target: Tap { dev: check("tap", &nic.tap)?, managed: "no" },
+            mtu: Mtu { size: nic.mtu },
+            model: Simple::kind("virtio"),
+        })
+    }
+}
+
+/// The console: QEMU listens, whoever connects takes part, and virtlogd keeps a copy of bounded size.
+#[derive(Serialize)]
+struct Serial<'a> {
+    #[serde(rename = "@type")]
+    kind: &'static str,
+    source: Socket<'a>,
+    log: Log<'a>,
+    target: SerialTarget,
+}
+
+#[derive(Serialize)]
+struct Socket<'a> {
+    #[serde(rename = "@mode")]
+    mode: &'static str,
+    #[serde(rename = "@path")]
+    path: &'a str,
+}
+
+#[derive(Serialize)]
+struct Log<'a> {
+    #[serde(rename = "@file")]
+    file: &'a str,
+    #[serde(rename = "@append")]
+    append: &'static str,
+}
+
+#[derive(Serialize)]
+struct SerialTarget {
+    #[serde(rename = "@type")]
+    kind: &'static str,
+    #[serde(rename = "@port")]
+    port: u32,
+}
+
+impl<'a> Serial<'a> {
+    fn of(spec: &'a DomainSpec) -> Result<Self, XmlError> {
+        Ok(Self {
+            kind: "unix",
+            source: Socket { mode: "bind", path: path(&spec.paths.console_socket)? },
+            log: Log { file: path(&spec.paths.console_log)?, append: "on" },
+            target: SerialTarget { kind: "isa-serial", port: 0 },
+        })
+    }
+}
+
+/// The guest agent's channel; libvirt chooses the socket.
+#[derive(Serialize)]
+struct Channel {
+    #[serde(rename = "@type")]
+    kind: &'static str,
+    target: ChannelTarget,
+}
+
+#[derive(Serialize)]
+struct ChannelTarget {
+    #[serde(rename = "@type")]
+    kind: &'static str,
+    #[serde(rename = "@name")]
+    name: &'static str,
+}
+
+#[derive(Serialize)]
+struct Tpm {
+    #[serde(rename = "@model")]
+    model: &'static str,
+    backend: TpmBackend,
+}
+
+#[derive(Serialize)]
+struct TpmBackend {
+    #[serde(rename = "@type")]
+    kind: &'static str,
+    #[serde(rename = "@version")]
+    version: &'static str,
+}
+
+#[derive(Serialize)]
+struct Graphics<'a> {
+    #[serde(rename = "@type")]
+    kind: &'static str,
+    listen: Listen<'a>,
+}
+
+#[derive(Serialize)]
+struct Listen<'a> {
+    #[serde(rename = "@type")]
+    kind: &'static str,
+    #[serde(rename = "@socket")]
+    socket: &'a str,
+}
+
+#[derive(Serialize)]
+struct Video {
+    model: Simple,
+}
+
+#[derive(Serialize)]
+struct Balloon {
+    #[serde(rename = "@model")]
+    model: &'static str,
+    stats: Stats,
+}
+
+#[derive(Serialize)]
+struct Stats {
+    #[serde(rename = "@period")]
+    period: u32,
+}
+
+#[derive(Serialize)]
+struct Rng {
+    #[serde(rename = "@model")]
+    model: &'static str,
+    backend: RngBackend,
+}
+
+#[derive(Serialize)]
+struct RngBackend {
+    #[serde(rename = "@model")]
+    model: &'static str,
+    #[serde(rename = "$text")]
+    source: &'static str,
+}

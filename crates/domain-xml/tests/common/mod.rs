@@ -1,0 +1,48 @@
+//! Specs that the tests share.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use berth_domain_xml::{Accel, Disk, DomainSpec, Nic, Paths};
+use berth_model::{DiskFormat, Firmware, Mib, OsFamily};
+
+/// A Linux guest under KVM with BIOS, two disks and a NIC.
+pub(crate) fn linux() -> DomainSpec {
+    let dir = std::path::Path::new("/var/lib/berth/instances/web");
+    DomainSpec {
+        id: "0198f3c2-7a10-7e1b-9d0a-5c1f6f4e2b11".parse().unwrap(),
+        owner: "0198f3c2-7a10-7e1b-9d0a-5c1f6f4e2b12".parse().unwrap(),
+        name: "berth-0198f3c2-7a10-7e1b-9d0a-5c1f6f4e2b11".to_owned(),
+        title: "web".to_owned(),
+        project: "default".to_owned(),
+        accel: Accel::Kvm,
+        vcpus: 2,
+        memory: Mib(2048),
+        firmware: Firmware::Bios,
+        os: OsFamily::Linux,
+        disks: vec![
+            Disk {
+                path: "/var/lib/berth/volumes/root.qcow2".into(),
+                format: DiskFormat::Qcow2,
+                serial: Some("0198f3c2-7a10-7e1b-9d0a-5c1f6f4e2b13".to_owned()),
+                read_only: false,
+                direct: true,
+                boot: true,
+            },
+            Disk {
+                path: dir.join("seed.img"),
+                format: DiskFormat::Raw,
+                serial: None,
+                read_only: true,
+                direct: false,
+                boot: false,
+            },
+        ],
+        nics: vec![Nic { mac: "52:54:00:12:34:56".parse().unwrap(), tap: "btap1".to_owned(), mtu: 1450 }],
+        paths: Paths {
+            console_socket: dir.join("console.sock"),
+            console_log: dir.join("console.log"),
+            vnc_socket: dir.join("vnc.sock"),
+            nvram: dir.join("nvram.fd"),
+        },
+    }
+}

@@ -1,0 +1,112 @@
+//! What is written is what is read, for any spec.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod common;
+
+use berth_domain_xml::{Accel, Disk, DomainSpec, Identity, Nic, Observed, ObservedDisk, ObservedNic, disk_target, observe};
+use berth_model::{DiskFormat, Firmware, Mac, Mib, OsFamily};
+use proptest::prelude::*;
+
+/// Text with what XML has to escape in it, and no control characters.
+fn text() -> impl Strategy<Value = String> {
+    "[a-z/<>&\"'\\]\\[;#é😀\u{2028}-]{1,12}( [<>&\"'x]{1,3})?"
+}
+
+fn disk() -> impl Strategy<Value = Disk> {
+    (text(), any::<bool>(), proptest::option::of(text()), any::<[bool; 3]>()).prop_map(
+        |(path, raw, serial, [read_only, direct, boot])| Disk {
+            path: format!("/{path}").into(),
+            format: if raw { DiskFormat::Raw } else { DiskFormat::Qcow2 },
+            serial,
+            read_only,
+            direct,
+            boot,
+        },
+    )
+}
+
+fn nic() -> impl Strategy<Value = Nic> {
+    (text(), any::<u16>()).prop_map(|(tap, mtu)| Nic { mac: Mac::random(), tap, mtu })
+}
+
+fn spec() -> impl Strategy<Value = DomainSpec> {
+    let texts = (text(), text(), text());
+    let parts = (
+        prop_oneof![Just(Accel::Kvm), Just(Accel::Tcg)],
+        prop_oneof![Just(Firmware::Bios), Just(Firmware::Uefi), Just(Firmware::UefiSecureBoot)],
+        prop_oneof![Just(OsFamily::Linux), Just(OsFamily::Windows), Just(OsFamily::Other)],
+    );
+    let devices = (proptest::collection::vec(disk(), 0..4), proptest::collection::vec(nic(), 0..3));
+    (texts, parts, devices, 1..512u32, 1..1u64 << 30).prop_map(
+        |((name, title, project), (accel, firmware, os), (disks, nics), vcpus, memory)| DomainSpec {
+            name,
+            title,
+            project,
+            accel,
+            firmware,
+            os,
+            disks,
+            nics,
+            vcpus,
+            memory: Mib(memory),
+            ..common::linux()
+        },
+    )
+}
+
+fn expected(spec: &DomainSpec) -> Observed {
+    let disk = |(index, disk): (u32, &Disk)| ObservedDisk {
+        path: Some(disk.path.clone()),
+        target: disk_target(index),
+        serial: disk.serial.clone(),
+    };
+    let nic = |nic: &Nic| ObservedNic { mac: Some(nic.mac), tap: Some(nic.tap.clone()) };
+    Observed {
+        id: spec.id,
+        name: spec.name.clone(),
+        identity: Some(Identity { instance: spec.id, owner: spec.owner }),
+        accel: Some(spec.accel),
+        vcpus: spec.vcpus,
+        memory: spec.memory,
+        disks: (0..).zip(&spec.disks).map(disk).collect(),
+        nics: spec.nics.iter().map(nic).collect(),
+    }
+}
+
+proptest! {
+    #[test]
+    fn what_is_written_is_read(spec in spec()) {
+        let xml = spec.to_xml().unwrap();
+        prop_assert_eq!(observe(&xml).unwrap(), expected(&spec));
+    }
+
+    #[test]
+    fn nothing_read_panics(xml in "[<>/a-z='\" &;!\\[\\]?-]{0,200}") {
+        let _ = observe(&xml);
+        let _ = Identity::from_metadata(&xml);
+        let _ = berth_domain_xml::offers_kvm(&xml);
+    }
+}
+
+#[test]
+fn what_others_define_is_read_leniently() {
+    let xml = "<domain type='xen' id='3'><name>theirs</name><uuid>0198f3c2-7a10-7e1b-9d0a-5c1f6f4e2b11</uuid>
+        <memory>1048576</memory><vcpu placement='static' current='1'>4</vcpu><unknown><deep/></unknown>
+        <devices><emulator>/usr/bin/qemu</emulator>
+        <disk type='block'><source dev='/dev/sda'/><target dev='sda'/></disk>
+        <interface type='user'><mac address='01:00:00:00:00:00'/></interface>
+        <disk device='cdrom'><target dev='hda'/></disk><disk><source file='/a'/><target dev='vda'/></disk></devices></domain>";
+    let theirs = observe(xml).unwrap();
+    assert_eq!((theirs.accel, theirs.identity, theirs.vcpus, theirs.memory), (None, None, 4, Mib(1024)));
+    let disks: Vec<_> = theirs.disks.iter().map(|disk| (disk.target.as_str(), disk.path.is_some())).collect();
+    assert_eq!(disks, [("sda", false), ("hda", false), ("vda", true)]);
+    assert_eq!(theirs.nics, [ObservedNic { mac: None, tap: None }]);
+}
+
+#[test]
+fn what_is_no_domain_is_an_error() {
+    for xml in ["", "<domain", "<domain type='kvm'/>", "<domain type='kvm'><name>x</name><uuid>x</uuid>", "text"] {
+        assert!(observe(xml).is_err(), "{xml}");
+    }
+}
