@@ -32,8 +32,13 @@ struct Kind {
 /// Whether capabilities XML (`virConnectGetCapabilities`) offers x86-64 guests under KVM.
 pub fn offers_kvm(capabilities: &str) -> Result<bool, XmlError> {
     let capabilities: Capabilities = quick_xml::de::from_str(capabilities)?;
-    let here = capabilities.guest.iter().filter(|guest| guest.arch.name == crate::domain::ARCH);
-    Ok(here.flat_map(|guest| &guest.arch.domain).any(|domain| domain.kind == "kvm"))
+    let here = capabilities
+        .guest
+        .iter()
+        .filter(|guest| guest.arch.name == crate::domain::ARCH);
+    Ok(here
+        .flat_map(|guest| &guest.arch.domain)
+        .any(|domain| domain.kind == "kvm"))
 }
 
 #[cfg(test)]
@@ -44,7 +49,8 @@ mod tests {
 
     #[test]
     fn kvm_is_offered_by_the_guest_of_our_architecture() {
-        let guest = |arch, domains| format!("<guest><os_type>hvm</os_type><arch name='{arch}'>{domains}</arch></guest>");
+        let guest =
+            |arch, domains| format!("<guest><os_type>hvm</os_type><arch name='{arch}'>{domains}</arch></guest>");
         let capabilities = |guests: &str| format!("<capabilities><host><uuid>u</uuid></host>{guests}</capabilities>");
         let both = "<wordsize>64</wordsize><domain type='qemu'/><domain type='kvm'/>";
         assert!(offers_kvm(&capabilities(&(guest("i686", "") + &guest("x86_64", both)))).unwrap());

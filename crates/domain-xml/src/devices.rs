@@ -30,16 +30,25 @@ struct Simple {
 }
 
 impl Simple {
-    const EMPTY: Self = Self { kind: None, bus: None, model: None };
+    const EMPTY: Self = Self {
+        kind: None,
+        bus: None,
+        model: None,
+    };
 
     const fn kind(kind: &'static str) -> Self {
-        Self { kind: Some(kind), ..Self::EMPTY }
+        Self {
+            kind: Some(kind),
+            ..Self::EMPTY
+        }
     }
 
     const fn model(model: &'static str) -> Self {
-        Self { model: Some(model), ..Self::EMPTY }
+        Self {
+            model: Some(model),
+            ..Self::EMPTY
+        }
     }
-
 }
 
 #[derive(Serialize)]
@@ -64,10 +73,22 @@ impl<'a> Devices<'a> {
         let windows = spec.os == OsFamily::Windows;
         // Windows' pointer is usable on a screen only as a tablet, and that is USB.
         let usb = if windows { "qemu-xhci" } else { "none" };
-        let mut controller = vec![Controller { kind: "usb", index: 0, model: usb }];
+        let mut controller = vec![Controller {
+            kind: "usb",
+            index: 0,
+            model: usb,
+        }];
         // The root itself is PCI controller 0; libvirt adds it.
-        controller.extend((1..=ROOT_PORTS).map(|index| Controller { kind: "pci", index, model: "pcie-root-port" }));
-        let tablet = Simple { kind: Some("tablet"), bus: Some("usb"), model: None };
+        controller.extend((1..=ROOT_PORTS).map(|index| Controller {
+            kind: "pci",
+            index,
+            model: "pcie-root-port",
+        }));
+        let tablet = Simple {
+            kind: Some("tablet"),
+            bus: Some("usb"),
+            model: None,
+        };
         // Port 0x505 of the ISA model is known to every guest with a pvpanic driver; Windows has none, and Hyper-V's.
         let mut panic = vec![Simple::model("isa")];
         panic.extend(enlightened(spec).then_some(Simple::model("hyperv")));
@@ -78,19 +99,41 @@ impl<'a> Devices<'a> {
             serial: Serial::of(spec)?,
             channel: Channel {
                 kind: "unix",
-                target: ChannelTarget { kind: "virtio", name: "org.qemu.guest_agent.0" },
+                target: ChannelTarget {
+                    kind: "virtio",
+                    name: "org.qemu.guest_agent.0",
+                },
             },
             input: windows.then_some(tablet).into_iter().collect(),
-            tpm: (spec.firmware == Firmware::UefiSecureBoot)
-                .then_some(Tpm { model: "tpm-crb", backend: TpmBackend { kind: "emulator", version: "2.0" } }),
+            tpm: (spec.firmware == Firmware::UefiSecureBoot).then_some(Tpm {
+                model: "tpm-crb",
+                backend: TpmBackend {
+                    kind: "emulator",
+                    version: "2.0",
+                },
+            }),
             graphics: Graphics {
                 kind: "vnc",
-                listen: Listen { kind: "socket", socket: path(&spec.paths.vnc_socket)? },
+                listen: Listen {
+                    kind: "socket",
+                    socket: path(&spec.paths.vnc_socket)?,
+                },
             },
             // Plain VGA: firmware, boot loaders, and every system's own driver draw on it.
-            video: Video { model: Simple::kind("vga") },
-            memballoon: Balloon { model: "virtio", stats: Stats { period: BALLOON_PERIOD } },
-            rng: Rng { model: "virtio", backend: RngBackend { model: "random", source: "/dev/urandom" } },
+            video: Video {
+                model: Simple::kind("vga"),
+            },
+            memballoon: Balloon {
+                model: "virtio",
+                stats: Stats { period: BALLOON_PERIOD },
+            },
+            rng: Rng {
+                model: "virtio",
+                backend: RngBackend {
+                    model: "random",
+                    source: "/dev/urandom",
+                },
+            },
             panic,
         })
     }
@@ -165,7 +208,11 @@ struct Boot {
 
 impl Driver {
     fn of(disk: &Disk) -> Self {
-        let (cache, io) = if disk.direct { ("none", "native") } else { ("writeback", "threads") };
+        let (cache, io) = if disk.direct {
+            ("none", "native")
+        } else {
+            ("writeback", "threads")
+        };
         // What the guest frees, or fills with zeroes, goes back to the host's file system.
         let unmap = (!disk.read_only).then_some("unmap");
         Self {
@@ -194,7 +241,10 @@ fn disks(disks: &[Disk]) -> Result<Vec<DiskXml<'_>>, XmlError> {
             Boot { order: boots }
         })
     };
-    (0..).zip(disks).map(|(index, disk)| DiskXml::of(index, disk, order(disk.boot))).collect()
+    (0..)
+        .zip(disks)
+        .map(|(index, disk)| DiskXml::of(index, disk, order(disk.boot)))
+        .collect()
 }
 
 impl<'a> DiskXml<'a> {
@@ -203,10 +253,19 @@ impl<'a> DiskXml<'a> {
             kind: "file",
             device: "disk",
             driver: Driver::of(disk),
-            source: File { file: path(&disk.path)? },
-            target: Target { dev: disk_target(index), bus: "virtio" },
+            source: File {
+                file: path(&disk.path)?,
+            },
+            target: Target {
+                dev: disk_target(index),
+                bus: "virtio",
+            },
             readonly: disk.read_only.then_some(()),
-            serial: disk.serial.as_deref().map(|serial| check("serial", serial)).transpose()?,
+            serial: disk
+                .serial
+                .as_deref()
+                .map(|serial| check("serial", serial))
+                .transpose()?,
             boot,
         })
     }
@@ -239,7 +298,7 @@ struct Tap<'a> {
 #[derive(Serialize)]
 struct Mtu {
     #[serde(rename = "@size")]
-    size: u16,
+    size: u32,
 }
 
 impl<'a> Interface<'a> {
@@ -247,7 +306,10 @@ impl<'a> Interface<'a> {
         Ok(Self {
             kind: "ethernet",
             mac: MacXml { address: nic.mac },
-            target: Tap { dev: check("tap", &nic.tap)?, managed: "no" },
+            target: Tap {
+                dev: check("tap", &nic.tap)?,
+                managed: "no",
+            },
             mtu: Mtu { size: nic.mtu },
             model: Simple::kind("virtio"),
         })
@@ -292,9 +354,18 @@ impl<'a> Serial<'a> {
     fn of(spec: &'a DomainSpec) -> Result<Self, XmlError> {
         Ok(Self {
             kind: "unix",
-            source: Socket { mode: "bind", path: path(&spec.paths.console_socket)? },
-            log: Log { file: path(&spec.paths.console_log)?, append: "on" },
-            target: SerialTarget { kind: "isa-serial", port: 0 },
+            source: Socket {
+                mode: "bind",
+                path: path(&spec.paths.console_socket)?,
+            },
+            log: Log {
+                file: path(&spec.paths.console_log)?,
+                append: "on",
+            },
+            target: SerialTarget {
+                kind: "isa-serial",
+                port: 0,
+            },
         })
     }
 }

@@ -56,7 +56,10 @@ impl<'a> Domain<'a> {
             uuid: spec.id,
             title: &spec.title,
             metadata: Metadata::of(spec),
-            memory: Memory { unit: "MiB", amount: spec.memory.0 },
+            memory: Memory {
+                unit: "MiB",
+                amount: spec.memory.0,
+            },
             vcpu: spec.vcpus,
             iothreads: IOTHREAD,
             os: Os::of(spec)?,

@@ -65,7 +65,9 @@ impl Identity {
     ///
     /// None if it isn't ours after all.
     pub fn from_metadata(xml: &str) -> Result<Option<Self>, XmlError> {
-        find(xml, |namespace| matches!(namespace, ResolveResult::Unbound) || is_ours(namespace))
+        find(xml, |namespace| {
+            matches!(namespace, ResolveResult::Unbound) || is_ours(namespace)
+        })
     }
 
     /// Finds our element in a whole domain's XML.
@@ -75,7 +77,10 @@ impl Identity {
 
     fn of_element(element: &BytesStart<'_>) -> Option<Self> {
         let value = |name| Some(element.try_get_attribute(name).ok()??.value.into_owned());
-        Some(Self { instance: value("id")?.parse().ok()?, owner: value("owner")?.parse().ok()? })
+        Some(Self {
+            instance: value("id")?.parse().ok()?,
+            owner: value("owner")?.parse().ok()?,
+        })
     }
 }
 
@@ -109,7 +114,10 @@ mod tests {
 
     #[test]
     fn the_bare_element_is_read_as_libvirt_gives_it() {
-        let expected = Identity { instance: ID.parse().unwrap(), owner: OWNER.parse().unwrap() };
+        let expected = Identity {
+            instance: ID.parse().unwrap(),
+            owner: OWNER.parse().unwrap(),
+        };
         let bare = format!("<instance id='{ID}' owner=\"{OWNER}\" name='a &amp; b'/>");
         assert_eq!(Identity::from_metadata(&bare).unwrap(), Some(expected));
         let prefixed = format!("<b:instance xmlns:b='{NAMESPACE}' id='{ID}' owner='{OWNER}'/>");
@@ -129,6 +137,10 @@ mod tests {
             let xml = format!("<domain><metadata>{metadata}</metadata></domain>");
             assert_eq!(Identity::in_domain(&xml).unwrap(), None, "{xml}");
         }
-        assert!(Identity::in_domain(&format!("<domain>{}</domain>", element(NAMESPACE))).unwrap().is_some());
+        assert!(
+            Identity::in_domain(&format!("<domain>{}</domain>", element(NAMESPACE)))
+                .unwrap()
+                .is_some()
+        );
     }
 }

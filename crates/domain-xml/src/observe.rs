@@ -128,7 +128,10 @@ struct MacXml {
 pub fn observe(xml: &str) -> Result<Observed, XmlError> {
     let domain: DomainXml = quick_xml::de::from_str(xml)?;
     let mut observed = Observed {
-        id: domain.uuid.parse().map_err(|error: berth_model::ParseIdError| XmlError::Read(error.to_string()))?,
+        id: domain
+            .uuid
+            .parse()
+            .map_err(|error: berth_model::ParseIdError| XmlError::Read(error.to_string()))?,
         name: domain.name,
         identity: Identity::in_domain(xml)?,
         accel: match domain.kind.as_str() {

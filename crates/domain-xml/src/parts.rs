@@ -75,7 +75,11 @@ impl<'a> Os<'a> {
         });
         Ok(Self {
             firmware: secure.map(|_| "efi"),
-            kind: OsType { arch: ARCH, machine: "q35", kind: "hvm" },
+            kind: OsType {
+                arch: ARCH,
+                machine: "q35",
+                kind: "hvm",
+            },
             features,
             nvram: secure.map(|_| path(&spec.paths.nvram)).transpose()?,
         })
@@ -120,7 +124,10 @@ impl Features {
         let hyperv = enlightened(spec).then_some(Hyperv {
             relaxed: ON,
             vapic: ON,
-            spinlocks: Spinlocks { state: "on", retries: SPINLOCK_RETRIES },
+            spinlocks: Spinlocks {
+                state: "on",
+                retries: SPINLOCK_RETRIES,
+            },
             vpindex: ON,
             runtime: ON,
             synic: ON,
@@ -132,7 +139,12 @@ impl Features {
         });
         // Secure boot is worth something only if the guest's kernel can't write the firmware's variables.
         let smm = (spec.firmware == Firmware::UefiSecureBoot).then_some(ON);
-        Self { acpi: (), apic: (), hyperv, smm }
+        Self {
+            acpi: (),
+            apic: (),
+            hyperv,
+            smm,
+        }
     }
 }
 
@@ -164,7 +176,14 @@ impl Cpu {
             Accel::Kvm => "host-model",
             Accel::Tcg => "maximum",
         };
-        Self { mode, topology: Topology { sockets: 1, cores: spec.vcpus, threads: 1 } }
+        Self {
+            mode,
+            topology: Topology {
+                sockets: 1,
+                cores: spec.vcpus,
+                threads: 1,
+            },
+        }
     }
 }
 
@@ -189,8 +208,16 @@ impl Clock {
     /// Lost ticks are made up for by the RTC and delayed by the PIT, as virt-install has it. No HPET: it costs the
     /// host CPU time in an idle guest and every guest has something better.
     pub(crate) fn of(spec: &DomainSpec) -> Self {
-        let policy = |name, policy| Timer { name, tickpolicy: Some(policy), present: None };
-        let present = |name, present| Timer { name, tickpolicy: None, present: Some(present) };
+        let policy = |name, policy| Timer {
+            name,
+            tickpolicy: Some(policy),
+            present: None,
+        };
+        let present = |name, present| Timer {
+            name,
+            tickpolicy: None,
+            present: Some(present),
+        };
         let mut timer = vec![policy("rtc", "catchup"), policy("pit", "delay"), present("hpet", "no")];
         if enlightened(spec) {
             timer.push(present("hypervclock", "yes"));
@@ -213,7 +240,10 @@ pub(crate) struct PowerManagement {
 }
 
 impl PowerManagement {
-    pub(crate) const NONE: Self = Self { memory: Enabled { enabled: "no" }, disk: Enabled { enabled: "no" } };
+    pub(crate) const NONE: Self = Self {
+        memory: Enabled { enabled: "no" },
+        disk: Enabled { enabled: "no" },
+    };
 }
 
 /// Whether the guest talks Hyper-V and there is somebody to talk to.

@@ -72,7 +72,7 @@ pub struct Nic {
     /// The tap's name in the namespace in which QEMU starts.
     pub tap: String,
     /// The MTU in bytes, which the guest is told.
-    pub mtu: u16,
+    pub mtu: u32,
 }
 
 /// Where QEMU makes its sockets and files.
@@ -114,8 +114,14 @@ pub(crate) fn path(path: &Path) -> Result<&str, XmlError> {
 /// A text as XML can hold it. Tabs and line ends would pass, and come back as spaces: refused like the others.
 pub(crate) fn check<'a>(field: &'static str, text: &'a str) -> Result<&'a str, XmlError> {
     // U+FFFE and U+FFFF are outside of XML's `Char` (XML 1.0, 2.2).
-    if text.chars().any(|char| char.is_control() || matches!(char, '\u{FFFE}' | '\u{FFFF}')) {
-        return Err(XmlError::Unwritable { field, text: text.to_owned() });
+    if text
+        .chars()
+        .any(|char| char.is_control() || matches!(char, '\u{FFFE}' | '\u{FFFF}'))
+    {
+        return Err(XmlError::Unwritable {
+            field,
+            text: text.to_owned(),
+        });
     }
     Ok(text)
 }

@@ -13,7 +13,10 @@ pub fn disk_target(index: u32) -> String {
         }
         rest = rest / LETTERS - 1;
     }
-    std::iter::once("vd").map(str::to_owned).chain(letters.iter().rev().map(char::to_string)).collect()
+    std::iter::once("vd")
+        .map(str::to_owned)
+        .chain(letters.iter().rev().map(char::to_string))
+        .collect()
 }
 
 /// The target of the disk that QEMU calls `virtio-diskN`; libvirt counts N from the target. Another alias stays as
@@ -31,7 +34,15 @@ mod tests {
 
     #[test]
     fn targets_count_like_spreadsheet_columns() {
-        let expected = [(0, "vda"), (1, "vdb"), (25, "vdz"), (26, "vdaa"), (51, "vdaz"), (52, "vdba"), (702, "vdaaa")];
+        let expected = [
+            (0, "vda"),
+            (1, "vdb"),
+            (25, "vdz"),
+            (26, "vdaa"),
+            (51, "vdaz"),
+            (52, "vdba"),
+            (702, "vdaaa"),
+        ];
         for (index, target) in expected {
             assert_eq!(disk_target(index), target);
             assert_eq!(target_of_alias(&format!("virtio-disk{index}")), target);

@@ -19,7 +19,10 @@ fn validate(name: &str, xml: &str) {
     match output {
         Ok(output) => {
             let said = String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout);
-            assert!(output.status.success(), "{name} is against libvirt's schema: {said}\n{xml}");
+            assert!(
+                output.status.success(),
+                "{name} is against libvirt's schema: {said}\n{xml}"
+            );
         }
         Err(error) => eprintln!("SKIPPED: {name} is not validated, virt-xml-validate can't be run: {error}"),
     }
@@ -38,18 +41,37 @@ fn linux_bios_kvm() {
 
 #[test]
 fn linux_bios_tcg() {
-    golden("linux_bios_tcg", &DomainSpec { accel: Accel::Tcg, ..common::linux() });
+    golden(
+        "linux_bios_tcg",
+        &DomainSpec {
+            accel: Accel::Tcg,
+            ..common::linux()
+        },
+    );
 }
 
 #[test]
 fn linux_uefi_kvm() {
-    golden("linux_uefi_kvm", &DomainSpec { firmware: Firmware::Uefi, ..common::linux() });
+    golden(
+        "linux_uefi_kvm",
+        &DomainSpec {
+            firmware: Firmware::Uefi,
+            ..common::linux()
+        },
+    );
 }
 
 #[test]
 fn windows_secure_boot_kvm() {
     let (firmware, os) = (Firmware::UefiSecureBoot, OsFamily::Windows);
-    golden("windows_secure_boot_kvm", &DomainSpec { firmware, os, ..common::linux() });
+    golden(
+        "windows_secure_boot_kvm",
+        &DomainSpec {
+            firmware,
+            os,
+            ..common::linux()
+        },
+    );
 }
 
 #[test]
@@ -57,7 +79,14 @@ fn every_other_combination_is_valid_too() {
     for accel in [Accel::Kvm, Accel::Tcg] {
         for firmware in [Firmware::Bios, Firmware::Uefi, Firmware::UefiSecureBoot] {
             for os in [OsFamily::Linux, OsFamily::Windows, OsFamily::Other] {
-                let spec = DomainSpec { accel, firmware, os, disks: vec![], nics: vec![], ..common::linux() };
+                let spec = DomainSpec {
+                    accel,
+                    firmware,
+                    os,
+                    disks: vec![],
+                    nics: vec![],
+                    ..common::linux()
+                };
                 validate(&format!("{accel:?}-{firmware:?}-{os:?}"), &spec.to_xml().unwrap());
             }
         }
@@ -67,18 +96,41 @@ fn every_other_combination_is_valid_too() {
 #[test]
 fn hostile_text_is_escaped() {
     let title = r#"</title><on_crash>restart</on_crash> & "quotes' ]]> é 😀"#.to_owned();
-    let spec = DomainSpec { project: title.clone(), title, ..common::linux() };
+    let spec = DomainSpec {
+        project: title.clone(),
+        title,
+        ..common::linux()
+    };
     let xml = spec.to_xml().unwrap();
     assert!(!xml.contains("<on_crash>restart"), "{xml}");
     validate("hostile", &xml);
-    assert_eq!(berth_domain_xml::observe(&xml).unwrap().identity.unwrap().instance, spec.id);
+    assert_eq!(
+        berth_domain_xml::observe(&xml).unwrap().identity.unwrap().instance,
+        spec.id
+    );
 }
 
 #[test]
 fn what_xml_can_not_hold_is_refused() {
-    for title in ["a\0b", "a\nb", "a\tb", "\u{1b}[2J", "a\u{7f}", "a\u{85}", "a\u{ffff}", "a\u{fffe}"] {
-        let refused = DomainSpec { title: title.to_owned(), ..common::linux() }.to_xml();
-        assert!(matches!(refused, Err(XmlError::Unwritable { field: "title", .. })), "{title:?}: {refused:?}");
+    for title in [
+        "a\0b",
+        "a\nb",
+        "a\tb",
+        "\u{1b}[2J",
+        "a\u{7f}",
+        "a\u{85}",
+        "a\u{ffff}",
+        "a\u{fffe}",
+    ] {
+        let refused = DomainSpec {
+            title: title.to_owned(),
+            ..common::linux()
+        }
+        .to_xml();
+        assert!(
+            matches!(refused, Err(XmlError::Unwritable { field: "title", .. })),
+            "{title:?}: {refused:?}"
+        );
     }
     let mut spec = common::linux();
     spec.disks[0].path = std::ffi::OsString::from_vec(b"/\xff".to_vec()).into();

@@ -4,7 +4,9 @@
 
 mod common;
 
-use berth_domain_xml::{Accel, Disk, DomainSpec, Identity, Nic, Observed, ObservedDisk, ObservedNic, disk_target, observe};
+use berth_domain_xml::{
+    Accel, Disk, DomainSpec, Identity, Nic, Observed, ObservedDisk, ObservedNic, disk_target, observe,
+};
 use berth_model::{DiskFormat, Firmware, Mac, Mib, OsFamily};
 use proptest::prelude::*;
 
@@ -27,17 +29,28 @@ fn disk() -> impl Strategy<Value = Disk> {
 }
 
 fn nic() -> impl Strategy<Value = Nic> {
-    (text(), any::<u16>()).prop_map(|(tap, mtu)| Nic { mac: Mac::random(), tap, mtu })
+    (text(), any::<u32>()).prop_map(|(tap, mtu)| Nic {
+        mac: Mac::random(),
+        tap,
+        mtu,
+    })
 }
 
 fn spec() -> impl Strategy<Value = DomainSpec> {
     let texts = (text(), text(), text());
     let parts = (
         prop_oneof![Just(Accel::Kvm), Just(Accel::Tcg)],
-        prop_oneof![Just(Firmware::Bios), Just(Firmware::Uefi), Just(Firmware::UefiSecureBoot)],
+        prop_oneof![
+            Just(Firmware::Bios),
+            Just(Firmware::Uefi),
+            Just(Firmware::UefiSecureBoot)
+        ],
         prop_oneof![Just(OsFamily::Linux), Just(OsFamily::Windows), Just(OsFamily::Other)],
     );
-    let devices = (proptest::collection::vec(disk(), 0..4), proptest::collection::vec(nic(), 0..3));
+    let devices = (
+        proptest::collection::vec(disk(), 0..4),
+        proptest::collection::vec(nic(), 0..3),
+    );
     (texts, parts, devices, 1..512u32, 1..1u64 << 30).prop_map(
         |((name, title, project), (accel, firmware, os), (disks, nics), vcpus, memory)| DomainSpec {
             name,
@@ -61,11 +74,17 @@ fn expected(spec: &DomainSpec) -> Observed {
         target: disk_target(index),
         serial: disk.serial.clone(),
     };
-    let nic = |nic: &Nic| ObservedNic { mac: Some(nic.mac), tap: Some(nic.tap.clone()) };
+    let nic = |nic: &Nic| ObservedNic {
+        mac: Some(nic.mac),
+        tap: Some(nic.tap.clone()),
+    };
     Observed {
         id: spec.id,
         name: spec.name.clone(),
-        identity: Some(Identity { instance: spec.id, owner: spec.owner }),
+        identity: Some(Identity {
+            instance: spec.id,
+            owner: spec.owner,
+        }),
         accel: Some(spec.accel),
         vcpus: spec.vcpus,
         memory: spec.memory,
@@ -98,15 +117,28 @@ fn what_others_define_is_read_leniently() {
         <interface type='user'><mac address='01:00:00:00:00:00'/></interface>
         <disk device='cdrom'><target dev='hda'/></disk><disk><source file='/a'/><target dev='vda'/></disk></devices></domain>";
     let theirs = observe(xml).unwrap();
-    assert_eq!((theirs.accel, theirs.identity, theirs.vcpus, theirs.memory), (None, None, 4, Mib(1024)));
-    let disks: Vec<_> = theirs.disks.iter().map(|disk| (disk.target.as_str(), disk.path.is_some())).collect();
+    assert_eq!(
+        (theirs.accel, theirs.identity, theirs.vcpus, theirs.memory),
+        (None, None, 4, Mib(1024))
+    );
+    let disks: Vec<_> = theirs
+        .disks
+        .iter()
+        .map(|disk| (disk.target.as_str(), disk.path.is_some()))
+        .collect();
     assert_eq!(disks, [("sda", false), ("hda", false), ("vda", true)]);
     assert_eq!(theirs.nics, [ObservedNic { mac: None, tap: None }]);
 }
 
 #[test]
 fn what_is_no_domain_is_an_error() {
-    for xml in ["", "<domain", "<domain type='kvm'/>", "<domain type='kvm'><name>x</name><uuid>x</uuid>", "text"] {
+    for xml in [
+        "",
+        "<domain",
+        "<domain type='kvm'/>",
+        "<domain type='kvm'><name>x</name><uuid>x</uuid>",
+        "text",
+    ] {
         assert!(observe(xml).is_err(), "{xml}");
     }
 }

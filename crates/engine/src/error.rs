@@ -128,9 +128,10 @@ impl EngineError {
                 operation,
             },
             // A delete that ended in between: the instance was there when it was looked up.
-            ClaimError::NotFound(id) => {
-                Self::Store(StoreError::NotFound { what: "instance", reference: id.to_string() })
-            }
+            ClaimError::NotFound(id) => Self::Store(StoreError::NotFound {
+                what: "instance",
+                reference: id.to_string(),
+            }),
             ClaimError::Store(error) => Self::Store(error),
             other => Self::Internal(other.to_string()),
         }

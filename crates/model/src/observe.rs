@@ -33,7 +33,10 @@ pub enum Verdict {
 
 /// A change of what we hold to what is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[allow(clippy::option_option, reason = "the flag stays, is cleared or is set: three cases, and no fourth")]
+#[allow(
+    clippy::option_option,
+    reason = "the flag stays, is cleared or is set: three cases, and no fourth"
+)]
 pub struct Adoption {
     to: Option<Stable>,
     degraded: Option<Option<String>>,

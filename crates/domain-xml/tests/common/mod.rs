@@ -37,7 +37,11 @@ pub(crate) fn linux() -> DomainSpec {
                 boot: false,
             },
         ],
-        nics: vec![Nic { mac: "52:54:00:12:34:56".parse().unwrap(), tap: "btap1".to_owned(), mtu: 1450 }],
+        nics: vec![Nic {
+            mac: "52:54:00:12:34:56".parse().unwrap(),
+            tap: "btap1".to_owned(),
+            mtu: 1450,
+        }],
         paths: Paths {
             console_socket: dir.join("console.sock"),
             console_log: dir.join("console.log"),

@@ -29,16 +29,40 @@ impl<'a> Floor<'a> {
         let twin_volume = host.dir().join("floor.qcow2").display().to_string();
         let volumes = daemon.state_dir().join("volumes");
         xml = xml.replace(&tap, &twin_tap);
-        xml = xml.replace(&volumes.join(format!("{volume}.qcow2")).display().to_string(), &twin_volume);
-        xml = xml.replace(&volume, "floor").replace(&between(&xml, "<mac address='", "'"), "52:54:00:00:00:01");
+        xml = xml.replace(
+            &volumes.join(format!("{volume}.qcow2")).display().to_string(),
+            &twin_volume,
+        );
+        xml = xml
+            .replace(&volume, "floor")
+            .replace(&between(&xml, "<mac address='", "'"), "52:54:00:00:00:01");
         // virsh prints the boot disk's backing chain of a running domain only; the seed is shared, read only.
         let path = host.dir().join("floor.xml");
         fs::write(&path, &xml).unwrap();
         let instances = daemon.state_dir().join("instances");
-        host.run("cp", ["-a", instances.join(&id).to_str().unwrap(), instances.join(&twin).to_str().unwrap()]);
+        host.run(
+            "cp",
+            [
+                "-a",
+                instances.join(&id).to_str().unwrap(),
+                instances.join(&twin).to_str().unwrap(),
+            ],
+        );
         host.run("ip", ["tuntap", "add", &twin_tap, "mode", "tap", "vnet_hdr"]);
-        let image = daemon.state_dir().join("images").join(format!("{image}.qcow2")).display().to_string();
-        Self { host, id: twin, xml: path, image, volume: twin_volume, tap: twin_tap }
+        let image = daemon
+            .state_dir()
+            .join("images")
+            .join(format!("{image}.qcow2"))
+            .display()
+            .to_string();
+        Self {
+            host,
+            id: twin,
+            xml: path,
+            image,
+            volume: twin_volume,
+            tap: twin_tap,
+        }
     }
 
     /// What create → Active is at the least: the overlay, and a started domain.
@@ -68,7 +92,21 @@ impl<'a> Floor<'a> {
     }
 
     fn overlay(&self) {
-        self.host.run("qemu-img", ["create", "-q", "-f", "qcow2", "-F", "qcow2", "-b", &self.image, &self.volume, "1G"]);
+        self.host.run(
+            "qemu-img",
+            [
+                "create",
+                "-q",
+                "-f",
+                "qcow2",
+                "-F",
+                "qcow2",
+                "-b",
+                &self.image,
+                &self.volume,
+                "1G",
+            ],
+        );
     }
 }
 

@@ -3,7 +3,11 @@
 //! Numbers are printed as ratios. Nothing is asserted: machines are noisy, a ratio of two medians less so.
 
 #![allow(clippy::print_stdout, reason = "a benchmark prints")]
-#![allow(clippy::expect_used, clippy::unwrap_used, reason = "a benchmark without its host has nothing to go on with")]
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "a benchmark without its host has nothing to go on with"
+)]
 
 mod floor;
 mod stream;
@@ -28,18 +32,29 @@ fn main() {
     let berth = median(|| timed(|| create(&daemon, "web")), || delete(&daemon, "web"));
     create(&daemon, "web");
     let floor = Floor::of(&daemon, "web");
-    show("create → Active", berth, median(|| timed(|| floor.create()), || floor.remove()));
+    show(
+        "create → Active",
+        berth,
+        median(|| timed(|| floor.create()), || floor.remove()),
+    );
 
     floor.create_defined();
     let berth = median(|| timed(|| stop(&daemon)), || start(&daemon));
-    show("stop (plug)", berth, median(|| timed(|| floor.destroy()), || floor.start()));
+    show(
+        "stop (plug)",
+        berth,
+        median(|| timed(|| floor.destroy()), || floor.start()),
+    );
     stop(&daemon);
     floor.destroy();
     let berth = median(|| timed(|| start(&daemon)), || stop(&daemon));
     show("start", berth, median(|| timed(|| floor.start()), || floor.destroy()));
     start(&daemon);
     floor.start();
-    let berth = median(|| timed(|| daemon_ok(&daemon, ["instance", "reboot", "web", "--hard"])), || ());
+    let berth = median(
+        || timed(|| daemon_ok(&daemon, ["instance", "reboot", "web", "--hard"])),
+        || (),
+    );
     let floor_time = timed_median(|| {
         floor.destroy();
         floor.start();

@@ -13,12 +13,26 @@ pub(crate) fn event_to_stream(daemon: &Daemon<'_>, name: &str, runs: usize) -> (
     let id = shown["id"].as_str().unwrap().to_owned();
     let (mut berth, stream) = lines(&mut daemon.berth(["-o", "json", "event", "watch"]));
     let mut virsh = daemon.host().command("stdbuf");
-    virsh.args(["-oL", "virsh", "-c", "qemu:///system", "event", "--all", "--loop", "--domain", &id]);
+    virsh.args([
+        "-oL",
+        "virsh",
+        "-c",
+        "qemu:///system",
+        "event",
+        "--all",
+        "--loop",
+        "--domain",
+        &id,
+    ]);
     let (mut virsh, floor) = lines(&mut virsh);
     std::thread::sleep(Duration::from_secs(1));
     let mut times = (Vec::new(), Vec::new());
     for run in 0..runs * 2 {
-        let (verb, said) = if run % 2 == 0 { ("suspend", "guest.paused") } else { ("resume", "guest.resumed") };
+        let (verb, said) = if run % 2 == 0 {
+            ("suspend", "guest.paused")
+        } else {
+            ("resume", "guest.resumed")
+        };
         let begun = Instant::now();
         daemon.host().virsh([verb, &id]);
         times.0.push(when(&stream, said) - begun);
