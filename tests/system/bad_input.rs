@@ -2,6 +2,9 @@
 
 use berth_testkit::{Daemon, Host, Libvirt, Options};
 
+/// Name, image, type and more of a create; the code, exit code and words of its refusal.
+type Case<'a> = (&'a str, &'a str, &'a str, &'a [&'a str], &'a str, i32, &'a str);
+
 #[test]
 fn bad_requests_are_refused_and_change_nothing() {
     let host = Host::new(Libvirt::Started);
@@ -24,7 +27,7 @@ fn bad_requests_are_refused_and_change_nothing() {
         let text = |key: &str| problem[key].as_str().unwrap_or_default().to_owned();
         (text("code"), text("detail"), output.status.code().unwrap(), stderr)
     };
-    let cases: [(&str, &str, &str, &[&str], &str, i32, &str); 11] = [
+    let cases: [Case<'_>; 11] = [
         ("web", "nope", "t1.nano", &[], "not_found", 3, "nope"),
         ("web", "tiny", "t9.huge", &[], "not_found", 3, "t9.huge"),
         ("web", "tiny", "t1.nano", &["--key", "nope"], "not_found", 3, "nope"),

@@ -9,16 +9,16 @@ use berth_testkit::{Daemon, Host, Libvirt};
 const ROUNDS: u32 = 20;
 
 /// How long an undisturbed create or delete takes here, and a little more: kills come at any moment of it.
-const WINDOW: Duration = Duration::from_millis(900);
+const WINDOW_MILLIS: u64 = 900;
 
 fn random_moment() -> Duration {
     let random = RandomState::new().build_hasher().finish();
-    WINDOW.mul_f64((random % 10_000) as f64 / 10_000.0)
+    Duration::from_millis(random % WINDOW_MILLIS)
 }
 
 /// Waits until the instance rests: its state, or none if it is gone.
 fn rests(daemon: &Daemon<'_>, name: &str) -> Option<String> {
-    let deadline = Instant::now() + Duration::from_secs(60);
+    let deadline = Instant::now() + Duration::from_mins(1);
     loop {
         let listed = daemon.json(["instance", "list"]);
         let found = listed
@@ -27,7 +27,7 @@ fn rests(daemon: &Daemon<'_>, name: &str) -> Option<String> {
             .iter()
             .find(|one| one["name"] == name)
             .cloned();
-        let Some(instance) = found else { return None };
+        let instance = found?;
         if instance.get("operation").is_none() {
             return instance["state"].as_str().map(str::to_owned);
         }

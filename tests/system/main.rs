@@ -3,6 +3,7 @@
 //! They read like the documentation: what is asked, what is shown, what libvirt says at that moment.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+#![allow(clippy::print_stdout, reason = "a test of random moments says how many it has hit")]
 
 mod actions;
 mod bad_input;
@@ -11,4 +12,5 @@ mod crash;
 mod daemon;
 mod debian;
 mod guest;
+mod kvm;
 mod watch;

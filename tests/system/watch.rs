@@ -87,8 +87,10 @@ pub(crate) fn assert_passed(seen: &[Seen], documented: &[&str]) {
     for Seen { state, domain } in seen {
         // libvirt may be one step ahead by the time it is asked: the event is sent when the step before was committed.
         let possible: &[&str] = match state.as_str() {
-            "Building" | "Scheduling" | "Block_device_mapping" | "Networking" => &["", "shut off", "paused", "running"],
-            "Spawning" | "Starting" | "Powering-on" => &["", "shut off", "paused", "running"],
+            "Building" | "Scheduling" | "Block_device_mapping" | "Networking" | "Spawning" => {
+                &["", "shut off", "paused", "running"]
+            }
+            "Starting" | "Powering-on" => &["shut off", "paused", "running"],
             "Active" => &["running"],
             "Stopped" => &["shut off"],
             "Powering-off" => &["running", "in shutdown", "shut off"],

@@ -60,12 +60,9 @@ impl Follower {
                 tokio::select! {
                     // What is on the stream already is shown before the end is believed.
                     biased;
-                    event = self.events.next() => match event? {
-                        Some(event) => self.progress.show(&names, &event),
-                        None => {
-                            ended.push(waited.await?);
-                            break;
-                        }
+                    event = self.events.next() => if let Some(event) = event? { self.progress.show(&names, &event) } else {
+                        ended.push(waited.await?);
+                        break;
                     },
                     done = &mut waited => {
                         ended.push(done?);

@@ -10,6 +10,7 @@
 
 mod capabilities;
 mod devices;
+mod disk;
 mod domain;
 mod error;
 mod identity;

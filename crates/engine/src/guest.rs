@@ -39,7 +39,8 @@ pub(crate) fn power_on(cx: &Context) -> Result<(), Failure> {
     let hypervisor = &cx.world.hypervisor;
     match hypervisor.status(cx.id()).or_fail()? {
         Some(GuestStatus::Running) => return Ok(()),
-        Some(GuestStatus::Paused(PauseReason::StartingUp)) => {}
+        // Started by this operation, before the daemon died: it goes on from there.
+        Some(GuestStatus::Paused(PauseReason::StartingUp | PauseReason::Asked)) => {}
         Some(GuestStatus::Crashed | GuestStatus::Paused(_) | GuestStatus::ShuttingDown) => {
             power_off(cx)?;
             prepare(cx)?;
@@ -100,8 +101,7 @@ pub(crate) fn connect(cx: &Context) -> Result<(), Failure> {
     let known = cx.world.vpcs.of(record.id);
     let mut state = lock(&known);
     if !state.whole {
-        let ports = cx.world.wait(cx.world.store.ports_of_vpc(record.id)).or_fail()?;
-        let ports: Vec<_> = ports.iter().map(network::port).collect();
+        let ports = network::served_ports(&cx.world, record.id).or_fail()?;
         cx.world.network.ensure_vpc(&vpc, &ports).or_fail()?;
         state.whole = true;
     }

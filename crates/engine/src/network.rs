@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashSet};
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
+use berth_model::VpcId;
 use berth_network::{Inventory, Port};
 use berth_store::{NetworkTemplate, PortRecord, StoreError, VpcRecord};
 use ipnet::Ipv4Net;
@@ -42,6 +43,13 @@ pub(crate) fn port(record: &PortRecord) -> Port {
         address: record.address,
         hostname: hostname(record.address),
     }
+}
+
+/// The ports that a VPC's namespace is to have. Blocking, and only for who holds the VPC's lock: a delete that begins
+/// later then takes away what was made of this, and one that began before isn't undone by it.
+pub(crate) fn served_ports(world: &World, vpc: VpcId) -> Result<Vec<Port>, StoreError> {
+    let ports = world.wait(world.store.served_ports_of_vpc(vpc))?;
+    Ok(ports.iter().map(port).collect())
 }
 
 /// A port's name in its VPC's DNS: from its address, which is unique there, as a name is only in its project.

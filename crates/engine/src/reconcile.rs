@@ -143,17 +143,15 @@ async fn remove_files(
 /// Makes sure that the VPCs of guests that run are whole: a dnsmasq that died is started again.
 pub(crate) async fn mend_networks(world: &Arc<World>) -> Result<(), EngineError> {
     for record in world.store.vpcs().await? {
-        let ports = world.store.ports_of_vpc(record.id).await?;
-        if ports.is_empty() {
-            continue;
-        }
         let world = Arc::clone(world);
         blocking(move || {
             let known = world.vpcs.of(record.id);
             let mut state = lock(&known);
-            let ports: Vec<_> = ports.iter().map(network::port).collect();
-            world.network.ensure_vpc(&vpc_of(&record), &ports)?;
-            state.whole = true;
+            let ports = network::served_ports(&world, record.id)?;
+            if !ports.is_empty() {
+                world.network.ensure_vpc(&vpc_of(&record), &ports)?;
+                state.whole = true;
+            }
             Ok(())
         })
         .await?;

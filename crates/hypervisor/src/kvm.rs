@@ -70,14 +70,13 @@ fn has_flag(cpuinfo: &str) -> bool {
 pub fn choose(choice: AccelChoice, kvm: &KvmFacts) -> (Accel, Option<String>) {
     let missing = kvm.missing().join(", ");
     match choice {
-        AccelChoice::Auto if kvm.usable() => (Accel::Kvm, None),
+        AccelChoice::Auto | AccelChoice::Kvm if kvm.usable() => (Accel::Kvm, None),
         AccelChoice::Auto => (
             Accel::Tcg,
             Some(format!(
                 "guests are emulated (TCG), many times slower than with KVM: {missing}"
             )),
         ),
-        AccelChoice::Kvm if kvm.usable() => (Accel::Kvm, None),
         AccelChoice::Kvm => (
             Accel::Kvm,
             Some(format!(

@@ -67,7 +67,7 @@ impl Hypervisor {
         event_loop::ensure()?;
         let (sender, notices) = unbounded_channel();
         let keeper = Keeper::start(settings.uri.clone(), sender)?;
-        let pool = Pool::start(&settings, keeper.link())?;
+        let pool = Pool::start(&settings, &keeper.link())?;
         Ok((
             Self {
                 pool: Arc::new(pool),

@@ -28,13 +28,13 @@ pub(crate) struct Pool {
 }
 
 impl Pool {
-    pub(crate) fn start(settings: &Settings, link: Arc<Shared>) -> Result<Self, HypervisorError> {
+    pub(crate) fn start(settings: &Settings, shared: &Arc<Shared>) -> Result<Self, HypervisorError> {
         let (jobs, queue) = channel::<Job>();
         let queue = Arc::new(Mutex::new(queue));
         for number in 0..settings.threads.max(1) {
             let mut line = Line {
                 uri: settings.uri.clone(),
-                link: Arc::clone(&link),
+                link: Arc::clone(shared),
                 connection: None,
             };
             let queue = Arc::clone(&queue);

@@ -74,7 +74,7 @@ impl Hypervisor {
         })
     }
 
-    /// Makes sure QEMU runs, its virtual CPUs held if it was started only now.
+    /// Makes sure QEMU runs, its virtual CPUs held if it was started only now: `Paused(Asked)` until [`Self::resume`].
     pub fn start_paused(&self, id: InstanceId) -> Result<(), HypervisorError> {
         self.verb(
             "start a domain",

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::net::Ipv4Addr;
 use std::ops::RangeInclusive;
 
-use berth_model::{InstanceId, Mac, PortId, SubnetId, VpcId};
+use berth_model::{Action, InstanceId, Mac, PortId, SubnetId, VpcId};
 use ipnet::{Ipv4AddrRange, Ipv4Net};
 use sqlx::AssertSqlSafe;
 use sqlx::any::AnyRow;
@@ -165,6 +165,16 @@ impl Store {
     /// The ports of a VPC.
     pub async fn ports_of_vpc(&self, id: VpcId) -> Result<Vec<PortRecord>, StoreError> {
         let query = sql("SELECT * FROM ports WHERE vpc = $1 ORDER BY id").bind(id.to_string());
+        self.list(query, PortRecord::read).await
+    }
+
+    /// The ports of a VPC that the network is to serve: those of instances that aren't being deleted. Whoever asks
+    /// for them to make them so has to keep a delete from undoing it until that is done.
+    pub async fn served_ports_of_vpc(&self, id: VpcId) -> Result<Vec<PortRecord>, StoreError> {
+        let query = sql("SELECT * FROM ports WHERE vpc = $1 AND NOT EXISTS ( \
+                         SELECT 1 FROM operations WHERE operations.instance = ports.instance \
+                         AND operations.finished_at IS NULL AND operations.action = $2) ORDER BY id");
+        let query = query.bind(id.to_string()).bind(Action::Delete.as_str());
         self.list(query, PortRecord::read).await
     }
 

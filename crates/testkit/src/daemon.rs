@@ -72,8 +72,11 @@ impl<'a> Daemon<'a> {
     /// # Panics
     /// If it can't be run at all.
     pub fn refused<const N: usize>(host: &Host, args: [&str; N]) -> Output {
-        let mut command = command(host, &[]);
-        command.args(args).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut command = host.command(program("berthd"));
+        command.arg("--state-dir").arg(state_dir(host)).args(args);
+        if !args.contains(&"--socket") {
+            command.arg("--socket").arg(socket(host));
+        }
         command.output().expect("berthd")
     }
 
@@ -118,7 +121,7 @@ impl<'a> Daemon<'a> {
     /// # Panics
     /// If none can be made.
     pub fn client(&self) -> Client {
-        Client::new(&self.socket()).expect("a client")
+        Client::new(self.socket()).expect("a client")
     }
 
     /// The `berth` command with these arguments.

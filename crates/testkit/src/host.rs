@@ -153,8 +153,10 @@ impl Host {
     /// # Panics
     /// If it doesn't within ten seconds.
     pub fn start_libvirt(&self) {
-        self.try_run("virtlogd", ["-d"]);
-        self.run("libvirtd", ["-d"]);
+        // Their pid files are locks, and /run itself is the machine's.
+        let pid_file = |name: &str| self.dir().join(name).display().to_string();
+        self.try_run("virtlogd", ["-d", "-p", &pid_file("virtlogd.pid")]);
+        self.run("libvirtd", ["-d", "-p", &pid_file("libvirtd.pid")]);
         let deadline = Instant::now() + Duration::from_secs(10);
         while !self
             .try_run("virsh", ["-q", "-c", "qemu:///system", "list"])

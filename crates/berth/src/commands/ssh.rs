@@ -68,13 +68,12 @@ pub(crate) async fn run(ssh: Ssh, cx: &Context) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::from(code.unwrap_or(255)))
 }
 
-/// ssh gives this line to the user's shell, after it has replaced what begins with `%`: it is all quoted.
+/// ssh gives this line to the user's shell (behind an `exec` of its own), after it has replaced what begins with `%`:
+/// it is all quoted.
 fn proxy_command(socket: &Path, instance: &str, port: u16) -> anyhow::Result<String> {
     let program = std::env::current_exe().context("finding this program")?;
     let (program, socket) = (quoted(&program)?, quoted(&std::path::absolute(socket)?)?);
-    Ok(format!(
-        "exec {program} --socket {socket} instance proxy {instance} {port}"
-    ))
+    Ok(format!("{program} --socket {socket} instance proxy {instance} {port}"))
 }
 
 fn quoted(path: &Path) -> anyhow::Result<String> {

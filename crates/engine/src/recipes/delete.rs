@@ -16,8 +16,9 @@ pub(super) const RECIPE: Recipe<Context> = Recipe {
 };
 
 fn delete(cx: &Context, _: &mut Memo) -> Result<(), Failure> {
-    guest::power_off(cx)?;
+    cx.world.hypervisor.destroy(cx.id()).or_fail()?;
     cx.world.hypervisor.undefine(cx.id()).or_fail()?;
+    guest::disconnect(cx)?;
     if let Some(root) = &cx.subject.root {
         cx.world.storage.delete_volume(root.id).or_fail()?;
     }
