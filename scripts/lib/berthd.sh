@@ -3,7 +3,7 @@
 
 # ensure_berthd BERTHD STATE SOCKET BERTH: a daemon answers on the socket.
 ensure_berthd() {
-    local berthd=$1 state=$2 socket=$3 berth=$4 attempt
+    local berthd=$1 state=$2 socket=$3 berth=$4
     if "$berth" --socket "$socket" host show >/dev/null 2>&1; then
         say "a daemon answers on $socket already"
         return
@@ -11,7 +11,7 @@ ensure_berthd() {
     mkdir -p "$(dirname "$socket")"
     setsid "$berthd" --state-dir "$state" --socket "$socket" >>"$(dirname "$socket")/berthd.log" 2>&1 </dev/null &
     echo $! >"$(dirname "$socket")/berthd.pid"
-    for attempt in $(seq 100); do
+    for _ in $(seq 100); do
         "$berth" --socket "$socket" host show >/dev/null 2>&1 && return
         kill -0 "$(cat "$(dirname "$socket")/berthd.pid")" 2>/dev/null || break
         sleep 0.1

@@ -12,5 +12,6 @@ mod crash;
 mod daemon;
 mod debian;
 mod guest;
+mod image;
 mod kvm;
 mod watch;

@@ -16,9 +16,9 @@ use crate::commands::types::TypeVerb;
 const ABOUT: &str = "\
 Berth turns a Linux host with KVM into a cloud VM service; this is its command line.
 
-Commands are a noun, then a verb: 'berth instance create web --image tiny --type t1.nano'. Whatever is named may be
-given by its name or its id. A command that changes something waits until it is done and shows each documented state
-as it is passed; with --no-wait it prints the operation's id and returns.";
+Commands are a noun, then a verb: 'berth instance create web --image tiny --type t1.nano'. \
+Whatever is named may be given by its name or its id. A command that changes something waits until it is done \
+and shows each documented state as it is passed; with --no-wait it prints the operation's id and returns.";
 
 const EXAMPLES: &str = "\
 Examples:

@@ -20,25 +20,25 @@ const CONFIG: &str = "/etc/berth/berthd.toml";
 #[derive(Debug, Args)]
 pub(crate) struct Flags {
     /// The configuration file [default: /etc/berth/berthd.toml, if it is there]
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Where instances, volumes, images and the database are kept [default: /var/lib/berth]
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, global = true, value_name = "DIR")]
     state_dir: Option<PathBuf>,
     /// The socket to serve [default: /run/berth/berth.sock]
-    #[arg(long, value_name = "PATH", env = "BERTH_SOCKET")]
+    #[arg(long, global = true, value_name = "PATH", env = "BERTH_SOCKET")]
     socket: Option<PathBuf>,
     /// libvirt's URI [default: qemu:///system]
-    #[arg(long, value_name = "URI")]
+    #[arg(long, global = true, value_name = "URI")]
     libvirt_uri: Option<String>,
     /// sqlite:PATH or postgres://… [default: sqlite, in the state directory]
-    #[arg(long, value_name = "DATABASE")]
+    #[arg(long, global = true, value_name = "DATABASE")]
     database: Option<String>,
     /// What guests run on: auto takes KVM where it works
-    #[arg(long, value_enum)]
+    #[arg(long, global = true, value_enum)]
     accelerator: Option<Accelerator>,
     /// How the log is written
-    #[arg(long, value_enum)]
+    #[arg(long, global = true, value_enum)]
     log_format: Option<LogFormat>,
 }
 

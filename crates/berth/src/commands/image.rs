@@ -1,17 +1,19 @@
 //! `berth image …`
 
+use std::io;
 use std::path::Path;
 
 use berth_api_types::{ImageQuery, ImageView};
 use berth_model::{Firmware, Name, OsFamily};
 use clap::{Args, Subcommand, ValueEnum};
-use futures::{StreamExt as _, TryStreamExt as _};
+use futures::{Stream, TryStreamExt as _};
 use indicatif::{ProgressBar, ProgressStyle};
 use reqwest::Body;
+use tokio_util::bytes::Bytes;
 use tokio_util::io::ReaderStream;
 
 use crate::cli::name;
-use crate::commands::Context;
+use crate::commands::{Context, download};
 use crate::failure::Failure;
 use crate::output::{self, ago, bytes, fields, table};
 
@@ -115,9 +117,15 @@ async fn send(import: Import, cx: &Context) -> anyhow::Result<ImageView> {
         user: import.user,
     };
     let (bytes, length) = match import.source.split_once("://") {
-        Some(("http" | "https", _)) => download(&import.source).await?,
+        Some(("http" | "https", _)) => {
+            let (bytes, length) = download::begin(&import.source).await?;
+            (with_progress(bytes, length), length)
+        }
         Some((scheme, _)) => {
-            return Err(Failure::invalid(format!("{scheme}:// is not fetched: give a file or http://")).into());
+            return Err(Failure::invalid(format!(
+                "{scheme}:// is not fetched: give a file, or http:// or https://"
+            ))
+            .into());
         }
         None => open(Path::new(&import.source)).await?,
     };
@@ -125,30 +133,20 @@ async fn send(import: Import, cx: &Context) -> anyhow::Result<ImageView> {
 }
 
 async fn open(path: &Path) -> anyhow::Result<(Body, Option<u64>)> {
-    let wrong = |error: std::io::Error| Failure::invalid(format!("{}: {error}", path.display()));
+    let wrong = |error: io::Error| Failure::invalid(format!("{}: {error}", path.display()));
     let file = tokio::fs::File::open(path).await.map_err(wrong)?;
     let found = file.metadata().await.map_err(wrong)?;
     if !found.is_file() {
         return Err(Failure::invalid(format!("{} is not a file", path.display())).into());
     }
-    let bar = progress(Some(found.len()));
-    let bytes = ReaderStream::with_capacity(file, 1 << 20).inspect_ok(move |chunk| bar.inc(chunk.len() as u64));
-    Ok((Body::wrap_stream(bytes), Some(found.len())))
+    let bytes = ReaderStream::with_capacity(file, 1 << 20);
+    Ok((with_progress(bytes, Some(found.len())), Some(found.len())))
 }
 
-async fn download(address: &str) -> anyhow::Result<(Body, Option<u64>)> {
-    let wrong = |error: reqwest::Error| Failure::invalid(format!("{address}: {error}"));
-    let response = reqwest::get(address)
-        .await
-        .and_then(reqwest::Response::error_for_status)
-        .map_err(wrong)?;
-    let length = response.content_length();
+/// Bytes as a request's body, and a bar that says how many have gone.
+fn with_progress(bytes: impl Stream<Item = io::Result<Bytes>> + Send + 'static, length: Option<u64>) -> Body {
     let bar = progress(length);
-    let bytes = response
-        .bytes_stream()
-        .inspect_ok(move |chunk| bar.inc(chunk.len() as u64))
-        .boxed();
-    Ok((Body::wrap_stream(bytes), length))
+    Body::wrap_stream(bytes.inspect_ok(move |chunk| bar.inc(chunk.len() as u64)))
 }
 
 /// A bar on a terminal; indicatif draws none elsewhere.
