@@ -19,7 +19,7 @@ mod daemon;
 mod guest;
 mod host;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 pub use daemon::{Daemon, Options};
 pub use guest::{Guest, Key};
@@ -48,7 +48,9 @@ fn image(variable: &str, file: &str) -> PathBuf {
 /// If it isn't built.
 pub fn program(name: &str) -> PathBuf {
     let me = std::env::current_exe().unwrap_or_default();
-    let profile = me.ancestors().nth(2).map(PathBuf::from).unwrap_or_default();
+    let beside = me.parent().unwrap_or(Path::new(""));
+    // Tests are in `deps/` of the profile's directory, programs in that directory itself.
+    let profile = beside.parent().filter(|_| beside.ends_with("deps")).unwrap_or(beside);
     let path = profile.join(name);
     assert!(
         path.exists(),

@@ -33,9 +33,10 @@ impl<'a> Floor<'a> {
             &volumes.join(format!("{volume}.qcow2")).display().to_string(),
             &twin_volume,
         );
-        xml = xml
-            .replace(&volume, "floor")
-            .replace(&between(&xml, "<mac address='", "'"), "52:54:00:00:00:01");
+        xml = xml.replace(&volume, "floor").replace(
+            &between(&xml, "<mac address='", "'/>\n      <target dev='floor0'"),
+            "52:54:00:00:00:01",
+        );
         // virsh prints the boot disk's backing chain of a running domain only; the seed is shared, read only.
         let path = host.dir().join("floor.xml");
         fs::write(&path, &xml).unwrap();
@@ -118,8 +119,9 @@ impl Drop for Floor<'_> {
     }
 }
 
+/// What stands right before `after`, back to the nearest `before`.
 fn between(text: &str, before: &str, after: &str) -> String {
-    let begin = text.find(before).expect("the twin's XML") + before.len();
-    let end = text[begin..].find(after).expect("the twin's XML") + begin;
+    let end = text.find(after).expect("the twin's XML");
+    let begin = text[..end].rfind(before).expect("the twin's XML") + before.len();
     text[begin..end].to_owned()
 }
