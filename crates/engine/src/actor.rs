@@ -10,15 +10,16 @@
 //! Two operations on one instance never overlap: a delete that cancels another waits for the step of the other that
 //! is under way, and a step that waits for the guest stops waiting at once.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::mpsc::Sender as SignalSender;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
-use berth_model::{GuestEvent, InstanceId};
+use berth_model::{GuestEvent, InstanceId, OperationId};
 use berth_ops::{End, Retry};
-use berth_store::Claim;
+use berth_store::{Claim, StoreError};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::JoinHandle;
 
 use crate::context::{Context, Signal};
@@ -39,23 +40,51 @@ pub(crate) struct Actors {
     world: Arc<World>,
     slots: Arc<Semaphore>,
     tasks: Mutex<HashMap<InstanceId, UnboundedSender<Message>>>,
+    /// The operations that are queued or under way: each is run once.
+    owned: Mutex<HashSet<OperationId>>,
+    /// Wakes the reconciler, which also goes on with what broke off.
+    wake: Arc<Notify>,
     stopping: watch::Sender<bool>,
 }
 
+/// The pause after the store failed, before what broke off is tried again.
+const STORE_PAUSE: Duration = Duration::from_secs(5);
+
 impl Actors {
-    pub(crate) fn new(world: Arc<World>) -> Arc<Self> {
+    pub(crate) fn new(world: Arc<World>, wake: Arc<Notify>) -> Arc<Self> {
         let slots = Arc::new(Semaphore::new(world.settings.parallel_steps));
         Arc::new(Self {
             world,
             slots,
             tasks: Mutex::default(),
+            owned: Mutex::default(),
+            wake,
             stopping: watch::Sender::new(false),
         })
     }
 
-    /// Runs an operation to its end, after those that are queued before it.
+    /// Runs an operation to its end, after those that are queued before it; unless it is run already.
     pub(crate) fn run(self: &Arc<Self>, claim: Claim) {
-        self.tell(claim.instance(), Message::Run(Box::new(claim)));
+        if lock(&self.owned).insert(claim.operation()) {
+            self.tell(claim.instance(), Message::Run(Box::new(claim)));
+        }
+    }
+
+    /// Goes on with the operations in flight that nobody runs: those whose run broke off because the store failed.
+    pub(crate) async fn run_the_stranded(self: &Arc<Self>) -> Result<(), StoreError> {
+        for claim in self.world.store.in_flight().await? {
+            self.run(claim);
+        }
+        Ok(())
+    }
+
+    /// Has the reconciler go on with what broke off, after a pause.
+    fn try_again_later(&self) {
+        let wake = Arc::clone(&self.wake);
+        tokio::spawn(async move {
+            tokio::time::sleep(STORE_PAUSE).await;
+            wake.notify_one();
+        });
     }
 
     /// Has an instance's task look at the guest.
@@ -166,24 +195,37 @@ impl Task {
         let (context, signals) = match Context::of(world, &claim).await {
             Ok(made) => made,
             Err(error) => {
-                tracing::error!(instance = %self.id, %error, "the operation can't begin; it stays in flight");
+                tracing::error!(instance = %self.id, %error, "the operation can't begin; it is tried again");
+                drop(Owned(&self.actors, claim.operation()));
+                self.actors.try_again_later();
                 return;
             }
         };
-        let slots = Arc::clone(&self.actors.slots);
+        let actors = Arc::clone(&self.actors);
         let (id, operation, action) = (self.id, claim.operation(), claim.position().action());
         let end = tokio::spawn(async move {
             tracing::info!(instance = %id, %operation, %action, "the operation goes on");
-            match berth_ops::run(&Recipes, claim, Arc::new(context), &slots, Retry::default()).await {
+            let _owned = Owned(&actors, operation);
+            match berth_ops::run(&Recipes, claim, Arc::new(context), &actors.slots, Retry::default()).await {
                 Ok(End::Done) => tracing::info!(instance = %id, %operation, %action, "done"),
                 Ok(End::FellBack) => tracing::warn!(instance = %id, %operation, %action, "failed and fell back"),
                 Ok(End::Lost) => tracing::info!(instance = %id, %operation, %action, "cancelled"),
                 Err(error) => {
-                    tracing::error!(instance = %id, %operation, %error, "the store failed; it stays in flight");
+                    tracing::error!(instance = %id, %operation, %error, "the store failed; it is tried again");
+                    actors.try_again_later();
                 }
             }
         });
         self.running = Some(Running { signals, end });
+    }
+}
+
+/// Held while an operation is run.
+struct Owned<'a>(&'a Actors, OperationId);
+
+impl Drop for Owned<'_> {
+    fn drop(&mut self) {
+        lock(&self.0.owned).remove(&self.1);
     }
 }
 
@@ -192,7 +234,7 @@ async fn ended(running: &mut Option<Running>) {
     match running {
         Some(running) => {
             if let Err(error) = (&mut running.end).await {
-                tracing::error!(%error, "an operation's task panicked; it stays in flight");
+                tracing::error!(%error, "an operation's task panicked; it is tried again");
             }
         }
         None => std::future::pending().await,

@@ -141,7 +141,8 @@ pub(crate) trait OrFail<T> {
 impl<T> OrFail<T> for Result<T, HypervisorError> {
     fn or_fail(self) -> Result<T, Failure> {
         self.map_err(|error| match error.code() {
-            code @ (Code::HypervisorUnavailable | Code::DeadlineExceeded) => Failure::transient(code, error),
+            code @ Code::HypervisorUnavailable => Failure::away(code, error),
+            code @ Code::DeadlineExceeded => Failure::transient(code, error),
             code => Failure::fatal(code, error),
         })
     }

@@ -78,8 +78,8 @@ impl Engine {
         (hypervisor, notices): (Hypervisor, UnboundedReceiver<Notice>),
     ) -> Result<Self, EngineError> {
         let world = World::new(settings, store, storage, network, hypervisor).await?;
-        let actors = Actors::new(Arc::clone(&world));
         let wake = Arc::new(Notify::new());
+        let actors = Actors::new(Arc::clone(&world), Arc::clone(&wake));
         for mut claim in world.store.in_flight().await? {
             let plan = berth_ops::resume(&mut claim)
                 .await
@@ -135,6 +135,7 @@ async fn keep_reconciled(world: Arc<World>, actors: Arc<Actors>, wake: Arc<Notif
         let _ = tokio::time::timeout(world.settings.reconcile_every, wake.notified()).await;
         let begun = std::time::Instant::now();
         let done = async {
+            actors.run_the_stranded().await?;
             reconcile::reconcile(&world, &actors).await?;
             reconcile::mend_networks(&world).await
         };

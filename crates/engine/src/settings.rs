@@ -19,6 +19,8 @@ pub struct Settings {
     pub reboot_grace: Duration,
     /// How long after one request to shut down the guest is asked again.
     pub ask_again: Duration,
+    /// How long an operation waits for a libvirt that is away before it is given up.
+    pub libvirt_patience: Duration,
     /// How many steps may be under way at once.
     pub parallel_steps: usize,
     /// The address range of the default subnet.
@@ -35,6 +37,7 @@ impl Default for Settings {
             stop_grace: Duration::from_mins(1),
             reboot_grace: Duration::from_mins(2),
             ask_again: Duration::from_secs(10),
+            libvirt_patience: Duration::from_mins(10),
             parallel_steps: 16,
             subnet: Ipv4Net::new_assert([10, 0, 0, 0].into(), 20),
             reconcile_every: Duration::from_mins(5),

@@ -14,6 +14,14 @@ pub enum Failure {
         /// What happened, in words.
         message: String,
     },
+    /// Something that every step needs is away, and may come back: libvirt.
+    #[error("{message}")]
+    Away {
+        /// The stable code.
+        code: Code,
+        /// What happened, in words.
+        message: String,
+    },
     /// Trying again changes nothing.
     #[error("{message}")]
     Final {
@@ -36,6 +44,14 @@ impl Failure {
         }
     }
 
+    /// A failure that lasts as long as something is away.
+    pub fn away(code: Code, error: impl ToString) -> Self {
+        Self::Away {
+            code,
+            message: error.to_string(),
+        }
+    }
+
     /// A failure that stays.
     pub fn fatal(code: Code, error: impl ToString) -> Self {
         Self::Final {
@@ -47,7 +63,7 @@ impl Failure {
     /// The failure as it is kept with the operation and the instance.
     pub fn fault(&self) -> Fault {
         let code = match self {
-            Self::Transient { code, .. } | Self::Final { code, .. } => *code,
+            Self::Transient { code, .. } | Self::Away { code, .. } | Self::Final { code, .. } => *code,
             Self::Cancelled => Code::OperationCancelled,
         };
         Fault::new(code, self.to_string())

@@ -4,6 +4,7 @@
 //! that decides *again*, *on*, *back* or *give up*:
 //!
 //! - a transient failure is tried again, with a pause that doubles, as often as [`Retry`] says;
+//! - while something that every step needs is away (libvirt), nothing is tried and nothing counted: it waits;
 //! - a final one is handled as the action's row says: undo and fall back, or go on as another action;
 //! - an undo that fails for good leaves the instance in Error, and says so;
 //! - a claim that was lost (delete took the instance) ends at once: what it made is delete's business.
@@ -27,6 +28,10 @@ pub trait Kitchen: Send + Sync + 'static {
 
     /// Whether the guest runs, for actions whose fallback is what is found.
     fn found(&self, context: &Self::Context) -> Found;
+
+    /// Waits, after a step failed because something it needs is away, until that is back. Blocking; fails if it took
+    /// too long or a later request took the instance over.
+    fn wait_until_back(context: &Self::Context) -> Result<(), Failure>;
 }
 
 /// How often, and how patiently, a transient failure is tried again.
@@ -75,7 +80,11 @@ pub async fn run<K: Kitchen>(
         slots,
         retry,
     };
-    match runner.forwards(claim).await {
+    let ended = match claim.verify().await {
+        Ok(()) => runner.forwards(claim).await,
+        Err(error) => Err(error),
+    };
+    match ended {
         Err(ClaimError::Lost) => Ok(End::Lost),
         other => other,
     }
@@ -164,27 +173,44 @@ impl<K: Kitchen> Runner<'_, K> {
             let message = format!("this version of Berth has no steps for {}", position.action());
             return Ok(Err(Failure::fatal(Code::Internal, message)));
         };
-        let mut pause = self.retry.pause;
-        for attempt in 1.. {
+        let mut attempts = 1;
+        loop {
             let (result, after) = self.call(which(step), memo.clone()).await;
             *memo = after;
-            match result {
-                Err(Failure::Transient { code, message }) if attempt < self.retry.attempts => {
-                    let message = format!("attempt {attempt}: {message} ({code})");
-                    claim
-                        .record(Entry {
-                            kind: EntryKind::Failed,
-                            message: Some(message),
-                            duration: None,
-                        })
+            let settled = match result {
+                Err(Failure::Away { code, message }) => {
+                    self.note(claim, format!("waits: {message} ({code})")).await?;
+                    self.wait_until_back().await
+                }
+                Err(Failure::Transient { code, message }) if attempts < self.retry.attempts => {
+                    self.note(claim, format!("attempt {attempts}: {message} ({code})"))
                         .await?;
-                    tokio::time::sleep(pause).await;
-                    pause *= 2;
+                    tokio::time::sleep(self.retry.pause * 2_u32.pow(attempts - 1)).await;
+                    attempts += 1;
+                    Ok(())
                 }
                 settled => return Ok(settled),
+            };
+            if settled.is_err() {
+                return Ok(settled);
             }
         }
-        Ok(Err(Failure::fatal(Code::Internal, "no attempt was made")))
+    }
+
+    /// Writes into the journal that an attempt failed.
+    async fn note(&self, claim: &mut Claim, message: String) -> Result<(), ClaimError> {
+        let entry = Entry {
+            kind: EntryKind::Failed,
+            message: Some(message),
+            duration: None,
+        };
+        claim.record(entry).await
+    }
+
+    async fn wait_until_back(&self) -> Result<(), Failure> {
+        let context = Arc::clone(&self.context);
+        let wait = tokio::task::spawn_blocking(move || K::wait_until_back(&context));
+        wait.await.unwrap_or_else(|panic| Err(panicked(&panic)))
     }
 
     /// Calls a step's function on the blocking pool, within the bound on steps under way.
@@ -196,15 +222,11 @@ impl<K: Kitchen> Runner<'_, K> {
             let result = function(&context, &mut memo);
             (result, memo)
         });
-        call.await.unwrap_or_else(|panic| {
-            tracing::error!(%panic, "a step panicked");
-            (
-                Err(Failure::fatal(
-                    Code::Internal,
-                    "a step panicked: a defect of Berth, see its log",
-                )),
-                before,
-            )
-        })
+        call.await.unwrap_or_else(|panic| (Err(panicked(&panic)), before))
     }
+}
+
+fn panicked(panic: &tokio::task::JoinError) -> Failure {
+    tracing::error!(%panic, "a step panicked");
+    Failure::fatal(Code::Internal, "a step panicked: a defect of Berth, see its log")
 }

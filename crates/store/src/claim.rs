@@ -16,7 +16,9 @@ use crate::operation::{self, OperationRecord, Phase, read_position};
 use crate::row::{Columns as _, sql};
 use crate::transition::{self, Held, Why};
 use crate::tx::Tx;
-use crate::{ClaimError, Entry, EntryKind, Fault, Requester, Store, StoreError, journal, progress, volume};
+use crate::{
+    ClaimError, Entry, EntryKind, Fault, InstanceRecord, Requester, Store, StoreError, journal, progress, volume,
+};
 
 /// How often a claim is tried again when the record changes under it.
 const ATTEMPTS: u32 = 5;
@@ -80,6 +82,19 @@ impl Claim {
     /// Why it is being undone.
     pub fn fault(&self) -> Option<&Fault> {
         self.fault.as_ref()
+    }
+
+    /// Makes sure that the instance is still this claim's, before anything is done by it: [`ClaimError::Lost`] if
+    /// another operation took it, or another claim to the same operation went on.
+    pub async fn verify(&self) -> Result<(), ClaimError> {
+        let held = self.store.instance(self.instance).await?;
+        let mine =
+            |record: &InstanceRecord| record.operation == Some(self.operation) && record.revision == self.revision;
+        if held.as_ref().is_some_and(mine) {
+            Ok(())
+        } else {
+            Err(ClaimError::Lost)
+        }
     }
 
     /// The claim of an operation that has just begun.
@@ -179,7 +194,8 @@ impl Store {
         )))
     }
 
-    /// Every operation in flight, oldest first, as claims: for a daemon that starts, before it claims anything.
+    /// Every operation in flight, oldest first, as claims: for a daemon that starts, and for one that finds operations
+    /// which nobody runs.
     ///
     /// Of two claims to one operation the one that writes first goes on, the other is [`ClaimError::Lost`].
     pub async fn in_flight(&self) -> Result<Vec<Claim>, StoreError> {

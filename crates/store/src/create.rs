@@ -139,6 +139,7 @@ fn record(tx: &Tx, new: &NewInstance, operation: &OperationRecord, key: Option<K
         },
         operation: Some(operation.id),
         instance_type: new.instance_type.clone(),
+        resized_from: None,
         image: new.image,
         key,
         fault: None,

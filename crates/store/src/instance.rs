@@ -2,6 +2,7 @@
 
 use berth_model::{ImageId, InstanceId, InstanceType, Name, OperationId, Stable, Standing};
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use sqlx::Row as _;
 use sqlx::any::AnyRow;
 
@@ -26,6 +27,8 @@ pub struct InstanceRecord {
     pub operation: Option<OperationId>,
     /// Its type, as the catalog had it when the instance was made or resized.
     pub instance_type: InstanceType,
+    /// What its resize came from, while that is neither confirmed nor reverted.
+    pub resized_from: Option<ResizedFrom>,
     /// The image it was made from.
     pub image: ImageId,
     /// The key pair that may log in, as it was when the instance was made.
@@ -38,6 +41,18 @@ pub struct InstanceRecord {
     pub created_at: Timestamp,
     /// When the record changed last.
     pub updated_at: Timestamp,
+}
+
+/// What a resize came from, until it is confirmed or reverted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ResizedFrom {
+    /// The state the instance was at rest in.
+    pub stable: Stable,
+    /// The type it had.
+    pub instance_type: InstanceType,
+    /// Whether the resize is to confirm itself.
+    #[serde(default)]
+    pub confirm: bool,
 }
 
 /// An instance with the step its operation is at.
@@ -76,6 +91,7 @@ impl InstanceRecord {
             standing,
             operation,
             instance_type: row.json("instance_type")?,
+            resized_from: row.maybe_json("before_resize")?,
             image: row.parsed("image")?,
             key: row.maybe_json("key_pair")?,
             fault: row.maybe_json("fault")?,

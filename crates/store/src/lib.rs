@@ -50,7 +50,7 @@ pub use database::{Database, ParseDatabaseError};
 pub use error::{ClaimError, StoreError};
 pub use event::EventRecord;
 pub use image::ImageRecord;
-pub use instance::InstanceRecord;
+pub use instance::{InstanceRecord, ResizedFrom};
 pub use journal::{Entry, EntryKind, JournalRecord};
 pub use keypair::KeyPairRecord;
 pub use network::{NetworkTemplate, SubnetRecord, VpcRecord};

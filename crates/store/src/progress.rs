@@ -19,9 +19,9 @@ use serde_json::Value;
 
 use crate::operation::{self, Phase, Progress};
 use crate::row::{sql, to_json};
-use crate::transition::{self, BeforeResize, Held, Why};
+use crate::transition::{self, Held, Why};
 use crate::tx::Tx;
-use crate::{Claim, ClaimError, Entry, EntryKind, Fault, StoreError, journal, volume};
+use crate::{Claim, ClaimError, Entry, EntryKind, Fault, ResizedFrom, StoreError, journal, volume};
 
 impl Claim {
     /// Writes a line of the journal about the step it is at, and nothing else.
@@ -71,7 +71,7 @@ impl Claim {
             Landing::Gone => transition::remove(&mut tx, &before, self.why(None)).await?,
             Landing::In(stable) => self.land(&mut tx, &before, stable).await?,
             Landing::BeforeResize => {
-                let origin = before.before_resize.as_ref().map(|before| before.stable);
+                let origin = before.record.resized_from.as_ref().map(|from| from.stable);
                 let origin = origin.ok_or_else(|| StoreError::corrupt("before_resize", "it is NULL"))?;
                 self.land(&mut tx, &before, origin).await?
             }
@@ -188,12 +188,17 @@ impl Claim {
         let mut after = before.clone();
         after.record.standing = Standing::Resting(stable);
         (after.record.operation, after.record.fault, after.record.degraded) = (None, None, None);
-        let old = after.before_resize.take();
+        let old = after.record.resized_from.take();
         match self.position.action() {
             Action::Resize => {
                 let instance_type = std::mem::replace(&mut after.record.instance_type, new_type(&self.params)?);
                 let stable = self.origin.ok_or_else(|| StoreError::corrupt("stable", "it is NULL"))?;
-                after.before_resize = Some(BeforeResize { stable, instance_type });
+                let confirm = self.params.get("confirm").and_then(Value::as_bool).unwrap_or_default();
+                after.record.resized_from = Some(ResizedFrom {
+                    stable,
+                    instance_type,
+                    confirm,
+                });
             }
             Action::RevertResize => {
                 let old = old.ok_or_else(|| StoreError::corrupt("before_resize", "it is NULL"))?;

@@ -3,29 +3,18 @@
 //! What follows from a change follows here, so that nothing can forget it: the revision, the `instance.state` event
 //! when the documented state is another, the usage interval when what is billed is another.
 
-use berth_model::{InstanceId, InstanceType, OperationId, Stable, Standing};
-use serde::{Deserialize, Serialize};
+use berth_model::{InstanceId, OperationId, Stable, Standing};
 
 use crate::event::NewEvent;
 use crate::instance::instances;
-use crate::row::{Columns as _, maybe_to_json, sql, to_json};
+use crate::row::{maybe_to_json, sql, to_json};
 use crate::tx::Tx;
 use crate::{InstanceRecord, StoreError, usage};
-
-/// What a resized instance goes back to.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct BeforeResize {
-    /// The state it was at rest in.
-    pub(crate) stable: Stable,
-    /// The type it had.
-    pub(crate) instance_type: InstanceType,
-}
 
 /// An instance as a transaction holds it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Held {
     pub(crate) record: InstanceRecord,
-    pub(crate) before_resize: Option<BeforeResize>,
 }
 
 /// Why an instance changes, for its event.
@@ -44,7 +33,6 @@ impl Held {
         let Some(row) = row else { return Ok(None) };
         Ok(Some(Self {
             record: InstanceRecord::read(&row)?,
-            before_resize: row.maybe_json("before_resize")?,
         }))
     }
 
@@ -67,7 +55,7 @@ pub(crate) async fn write(tx: &mut Tx, before: &Held, after: &Held, why: Why) ->
     .bind(after.stable().map(|stable| stable.to_string()))
     .bind(now.operation.map(|id| id.to_string()))
     .bind(to_json(&now.instance_type)?)
-    .bind(maybe_to_json(after.before_resize.as_ref())?)
+    .bind(maybe_to_json(now.resized_from.as_ref())?)
     .bind(maybe_to_json(now.fault.as_ref())?)
     .bind(now.degraded.as_deref())
     .bind(tx.micros())

@@ -7,11 +7,16 @@ mod soft_reboot;
 mod start;
 mod stop;
 
+use std::time::{Duration, Instant};
+
 use berth_model::{Action, GuestStatus};
-use berth_ops::{Kitchen, Recipe};
+use berth_ops::{Failure, Kitchen, Recipe};
 use berth_store::Found;
 
-use crate::context::Context;
+use crate::context::{Context, OrFail};
+
+/// How long a wait for libvirt goes on before it is looked whether anybody still wants it.
+const WAKE_EVERY: Duration = Duration::from_millis(500);
 
 /// All the recipes there are.
 pub(crate) struct Recipes;
@@ -37,6 +42,18 @@ impl Kitchen for Recipes {
             // An error says nothing: the guest was running, and what it is now is adopted once libvirt answers again.
             Ok(Some(GuestStatus::Running | GuestStatus::Paused(_) | GuestStatus::ShuttingDown)) | Err(_) => {
                 Found::Running
+            }
+        }
+    }
+
+    fn wait_until_back(cx: &Context) -> Result<(), Failure> {
+        let deadline = Instant::now() + cx.world.settings.libvirt_patience;
+        loop {
+            cx.watch.drain()?;
+            match cx.world.hypervisor.wait_up(WAKE_EVERY).or_fail() {
+                Err(Failure::Away { .. }) if Instant::now() < deadline => {}
+                Err(Failure::Away { code, message }) => return Err(Failure::fatal(code, message)),
+                other => return other,
             }
         }
     }

@@ -80,6 +80,8 @@ fn without_nat_nothing_leaves_and_the_host_is_left_alone() {
         };
         let network = Network::open(settings).unwrap();
         let vpc = Lab::vpc(1, 1);
+        // A new namespace takes the value that the machine has at that moment.
+        std::fs::write("/proc/sys/net/ipv4/ip_forward", "0").unwrap();
         network.ensure_vpc(&vpc, &[]).unwrap();
         assert_eq!(
             std::fs::read_to_string("/proc/sys/net/ipv4/ip_forward").unwrap().trim(),
