@@ -14,4 +14,6 @@ mod debian;
 mod guest;
 mod image;
 mod kvm;
+mod resize;
+mod shelve;
 mod watch;

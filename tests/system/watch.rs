@@ -90,13 +90,19 @@ pub(crate) fn assert_passed(seen: &[Seen], documented: &[&str]) {
             "Building" | "Scheduling" | "Block_device_mapping" | "Networking" | "Spawning" => {
                 &["", "shut off", "paused", "running"]
             }
-            "Starting" | "Powering-on" => &["shut off", "paused", "running"],
+            "Starting" | "Powering-on" | "Resize_migrated" | "Resize_finished" | "Resized" | "Resize_confirm" => {
+                &["shut off", "paused", "running"]
+            }
             "Active" => &["running"],
             "Stopped" => &["shut off"],
-            "Powering-off" => &["running", "in shutdown", "shut off"],
+            "Powering-off" | "Resize_prep" | "Resize_migrating" => &["running", "in shutdown", "shut off"],
             "Rebooting" | "Reboot_started" => &["running", "in shutdown", "paused"],
             "Rebooting_hard" | "Rebooting_started_hard" => &["running", "shut off", "paused"],
             "Deleting" => &["running", "shut off", ""],
+            "Resize_revert" => &["running", "in shutdown", "shut off", "paused"],
+            "Shelving" => &["running", "in shutdown", "shut off", ""],
+            "Shelved_offloaded" => &[""],
+            "Unshelving" => &["", "shut off", "paused", "running"],
             other => panic!("{other} is not expected here"),
         };
         assert!(

@@ -59,6 +59,18 @@ pub struct RebootInstance {
     pub hard: bool,
 }
 
+/// The body of `POST /v1/instances/{ref}/resize`.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ResizeInstance {
+    /// The new instance type's name.
+    #[serde(rename = "type")]
+    pub instance_type: String,
+    /// Confirm by itself once the guest runs on the new type.
+    #[serde(default)]
+    pub confirm: bool,
+}
+
 /// An instance.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct InstanceView {
@@ -77,9 +89,14 @@ pub struct InstanceView {
     /// Its instance type.
     #[serde(rename = "type")]
     pub instance_type: String,
+    /// The type it is resized from, until that is confirmed or reverted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resized_from: Option<String>,
     /// The id of the image it was made from.
     #[schema(value_type = String)]
     pub image: ImageId,
+    /// Who logs in over ssh, as its image says.
+    pub login: String,
     /// The name of the key pair that may log in.
     pub key: Option<String>,
     /// Its addresses.

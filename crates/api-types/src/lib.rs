@@ -20,7 +20,9 @@ mod problem;
 pub use event::EventView;
 pub use host::{HostView, KvmView, LinkView};
 pub use image::{ImageQuery, ImageView};
-pub use instance::{AddressView, CreateInstances, Created, FaultView, InstanceView, RebootInstance, StopInstance};
+pub use instance::{
+    AddressView, CreateInstances, Created, FaultView, InstanceView, RebootInstance, ResizeInstance, StopInstance,
+};
 pub use keypair::{CreateKeyPair, CreatedKeyPair, KeyPairView};
 pub use operation::{OperationView, Outcome, Wait};
 pub use page::{Page, PageQuery};

@@ -184,10 +184,10 @@ async fn tcp(
     stream::upgrade(request, app.engine.connect(&instance, port)).await
 }
 
-async fn find(app: &App, reference: &str) -> Result<InstanceRecord, ApiError> {
+pub(crate) async fn find(app: &App, reference: &str) -> Result<InstanceRecord, ApiError> {
     Ok(app.engine.find_instance(DEFAULT_PROJECT, reference).await?)
 }
 
-fn accepted(operation: &berth_engine::OperationRecord) -> Response {
+pub(crate) fn accepted(operation: &berth_engine::OperationRecord) -> Response {
     (StatusCode::ACCEPTED, Json(views::operation(operation))).into_response()
 }

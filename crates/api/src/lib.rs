@@ -18,6 +18,7 @@ mod instance_type;
 mod keypair;
 mod operation;
 mod problem;
+mod resize;
 mod stream;
 mod views;
 
@@ -63,6 +64,7 @@ struct Described;
 fn described() -> OpenApiRouter<App> {
     OpenApiRouter::with_openapi(Described::openapi())
         .merge(instance::routes())
+        .merge(resize::routes())
         .merge(image::routes())
         .merge(keypair::routes())
         .merge(instance_type::routes())

@@ -82,6 +82,8 @@ struct File {
     outbound_nat: Option<bool>,
     stop_grace: Option<u64>,
     reboot_grace: Option<u64>,
+    resize_confirm_window: Option<u64>,
+    libvirt_patience: Option<u64>,
     parallel_steps: Option<usize>,
     call_deadline: Option<u64>,
     types: Vec<InstanceType>,
@@ -130,6 +132,8 @@ impl Config {
             },
             stop_grace: seconds(file.stop_grace, defaults.stop_grace),
             reboot_grace: seconds(file.reboot_grace, defaults.reboot_grace),
+            resize_confirm_window: file.resize_confirm_window.map(Duration::from_secs),
+            libvirt_patience: seconds(file.libvirt_patience, defaults.libvirt_patience),
             parallel_steps: file.parallel_steps.unwrap_or(defaults.parallel_steps).max(1),
             subnet: file.subnet.unwrap_or(defaults.subnet),
             ..defaults

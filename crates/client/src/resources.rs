@@ -2,7 +2,7 @@
 
 use berth_api_types::{
     CreateInstances, CreateKeyPair, Created, CreatedKeyPair, HostView, ImageQuery, ImageView, InstanceView,
-    KeyPairView, OperationView, RebootInstance, StopInstance,
+    KeyPairView, OperationView, RebootInstance, ResizeInstance, StopInstance,
 };
 use berth_model::{InstanceType, OperationId};
 use reqwest::{Body, Method, header};
@@ -41,6 +41,35 @@ impl Client {
     /// Reboots an instance.
     pub async fn reboot_instance(&self, reference: &str, how: &RebootInstance) -> Result<OperationView, ClientError> {
         self.post(&instance(reference, "/reboot"), how).await
+    }
+
+    /// Changes an instance's type.
+    pub async fn resize_instance(&self, reference: &str, how: &ResizeInstance) -> Result<OperationView, ClientError> {
+        self.post(&instance(reference, "/resize"), how).await
+    }
+
+    /// Keeps the new type of a resized instance.
+    pub async fn confirm_resize(&self, reference: &str) -> Result<OperationView, ClientError> {
+        self.json(self.request(Method::POST, &instance(reference, "/resize/confirm")))
+            .await
+    }
+
+    /// Goes back to the old type of a resized instance.
+    pub async fn revert_resize(&self, reference: &str) -> Result<OperationView, ClientError> {
+        self.json(self.request(Method::POST, &instance(reference, "/resize/revert")))
+            .await
+    }
+
+    /// Saves an instance as an image and gives back all that it holds of the host.
+    pub async fn shelve_instance(&self, reference: &str) -> Result<OperationView, ClientError> {
+        self.json(self.request(Method::POST, &instance(reference, "/shelve")))
+            .await
+    }
+
+    /// Makes a shelved instance anew and starts it.
+    pub async fn unshelve_instance(&self, reference: &str) -> Result<OperationView, ClientError> {
+        self.json(self.request(Method::POST, &instance(reference, "/unshelve")))
+            .await
     }
 
     /// Deletes an instance.

@@ -15,13 +15,14 @@ use std::sync::mpsc::Sender as SignalSender;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use berth_model::{GuestEvent, InstanceId, OperationId};
+use berth_model::{Action, GuestEvent, InstanceId, OperationId};
 use berth_ops::{End, Retry};
 use berth_store::{Claim, StoreError};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::JoinHandle;
 
+use crate::confirm;
 use crate::context::{Context, Signal};
 use crate::look::look;
 use crate::recipes::Recipes;
@@ -61,6 +62,10 @@ impl Actors {
             wake,
             stopping: watch::Sender::new(false),
         })
+    }
+
+    pub(crate) fn world(&self) -> &Arc<World> {
+        &self.world
     }
 
     /// Runs an operation to its end, after those that are queued before it; unless it is run already.
@@ -167,10 +172,20 @@ impl Task {
                     if self.queue.is_empty() {
                         // What libvirt said while the operation had the guest may have outlived the operation.
                         look(&self.actors.world, self.id, None).await;
+                        self.confirm().await;
                     }
                 }
                 _ = stopping.changed() => return,
             }
+        }
+    }
+
+    /// A resize that was to confirm itself does so once it has landed.
+    async fn confirm(&self) {
+        match self.actors.world.store.instance(self.id).await {
+            Ok(Some(record)) => confirm::if_due(&self.actors, &record).await,
+            Ok(None) => {}
+            Err(error) => tracing::warn!(instance = %self.id, %error, "can't read the instance"),
         }
     }
 
@@ -207,7 +222,13 @@ impl Task {
             tracing::info!(instance = %id, %operation, %action, "the operation goes on");
             let _owned = Owned(&actors, operation);
             match berth_ops::run(&Recipes, claim, Arc::new(context), &actors.slots, Retry::default()).await {
-                Ok(End::Done) => tracing::info!(instance = %id, %operation, %action, "done"),
+                Ok(End::Done) => {
+                    tracing::info!(instance = %id, %operation, %action, "done");
+                    // The shelf of an earlier time has no record any more.
+                    if action == Action::Shelve {
+                        actors.wake.notify_one();
+                    }
+                }
                 Ok(End::FellBack) => tracing::warn!(instance = %id, %operation, %action, "failed and fell back"),
                 Ok(End::Lost) => tracing::info!(instance = %id, %operation, %action, "cancelled"),
                 Err(error) => {

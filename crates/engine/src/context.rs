@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use berth_hypervisor::HypervisorError;
-use berth_model::{Code, GuestEvent, InstanceId};
+use berth_model::{Code, GuestEvent, InstanceId, Stable, Standing};
 use berth_network::NetworkError;
 use berth_ops::Failure;
 use berth_storage::StorageError;
@@ -30,6 +30,7 @@ pub(crate) struct Context {
 /// An instance with the records that are its own, as they were when the operation began.
 pub(crate) struct Subject {
     pub(crate) instance: InstanceRecord,
+    /// What the root volume stands on.
     pub(crate) image: ImageRecord,
     pub(crate) root: Option<VolumeRecord>,
     pub(crate) ports: Vec<PortRecord>,
@@ -45,15 +46,14 @@ impl Subject {
             reference: id.to_string(),
         };
         let instance = store.instance(id).await?.ok_or_else(|| gone("instance"))?;
-        let image = store
-            .image(instance.image)
-            .await?
-            .ok_or_else(|| gone("image of instance"))?;
         let root = store
             .volumes_of_instance(id)
             .await?
             .into_iter()
             .find(|volume| volume.root);
+        // After a shelve that is the shelf, which has all that the first image said of the guest.
+        let image = root.as_ref().and_then(|root| root.image).unwrap_or(instance.image);
+        let image = store.image(image).await?.ok_or_else(|| gone("image of instance"))?;
         let ports = store.ports_of_instance(id).await?;
         let vpc = match ports.first() {
             Some(port) => store.vpc(port.vpc).await?,
@@ -91,6 +91,20 @@ impl Context {
     /// The instance's id, which is also its domain's.
     pub(crate) fn id(&self) -> InstanceId {
         self.subject.instance.id
+    }
+
+    /// Whether the instance was Active when the operation began.
+    pub(crate) fn was_active(&self) -> bool {
+        match self.subject.instance.standing {
+            Standing::Resting(stable) => stable == Stable::Active,
+            Standing::Moving { from, .. } => from == Some(Stable::Active),
+        }
+    }
+
+    /// One parameter of the request that the action can't do without.
+    pub(crate) fn needed<T: DeserializeOwned>(&self, key: &str) -> Result<T, Failure> {
+        let missing = || Failure::fatal(Code::Internal, format!("the request has no '{key}'"));
+        self.param(key).ok_or_else(missing)
     }
 
     /// One parameter of the request.

@@ -8,7 +8,7 @@
 use std::time::{Duration, Instant};
 
 use berth_domain_xml::{Disk, DomainSpec, Nic, Paths};
-use berth_model::{Code, DiskFormat, GuestStatus, PauseReason};
+use berth_model::{Code, DiskFormat, GuestStatus, InstanceType, PauseReason};
 use berth_network::{GUEST_MTU, Network, NetworkError, Port, Subnet, Vpc};
 use berth_ops::Failure;
 use berth_storage::Seed;
@@ -26,16 +26,26 @@ pub(crate) fn domain_name(subject: &Subject) -> String {
     format!("berth-{}", subject.instance.id)
 }
 
-/// Makes sure the domain is defined, as the records have it now.
-pub(crate) fn define(cx: &Context) -> Result<(), Failure> {
-    let xml = spec(cx)?
+/// Makes sure the domain is defined, as the records have it now, as that type.
+pub(crate) fn define_as(cx: &Context, kind: &InstanceType) -> Result<(), Failure> {
+    let xml = spec(cx, kind)?
         .to_xml()
         .map_err(|error| Failure::fatal(Code::Internal, error))?;
     cx.world.hypervisor.define(&xml).or_fail()
 }
 
-/// Makes sure the guest runs, from whatever it is in.
+/// Makes sure the domain is defined, as the records have it now.
+pub(crate) fn define(cx: &Context) -> Result<(), Failure> {
+    define_as(cx, &cx.subject.instance.instance_type)
+}
+
+/// Makes sure the guest runs.
 pub(crate) fn power_on(cx: &Context) -> Result<(), Failure> {
+    power_on_as(cx, &cx.subject.instance.instance_type)
+}
+
+/// Makes sure the guest runs, from whatever it is in; if it has to be started, then as that type.
+pub(crate) fn power_on_as(cx: &Context, kind: &InstanceType) -> Result<(), Failure> {
     let hypervisor = &cx.world.hypervisor;
     match hypervisor.status(cx.id()).or_fail()? {
         Some(GuestStatus::Running) => return Ok(()),
@@ -43,9 +53,9 @@ pub(crate) fn power_on(cx: &Context) -> Result<(), Failure> {
         Some(GuestStatus::Paused(PauseReason::StartingUp | PauseReason::Asked)) => {}
         Some(GuestStatus::Crashed | GuestStatus::Paused(_) | GuestStatus::ShuttingDown) => {
             power_off(cx)?;
-            prepare(cx)?;
+            prepare(cx, kind)?;
         }
-        Some(GuestStatus::Off(_)) | None => prepare(cx)?,
+        Some(GuestStatus::Off(_)) | None => prepare(cx, kind)?,
     }
     hypervisor.start_paused(cx.id()).or_fail()?;
     plug(cx)?;
@@ -60,7 +70,7 @@ pub(crate) fn power_off(cx: &Context) -> Result<(), Failure> {
 }
 
 /// What has to be there before QEMU starts.
-fn prepare(cx: &Context) -> Result<(), Failure> {
+fn prepare(cx: &Context, kind: &InstanceType) -> Result<(), Failure> {
     let volume = root(cx)?;
     if cx.world.storage.volume_info(volume.id).or_fail()?.is_none() {
         let message = format!("the file of root volume {} is missing; delete the instance", volume.id);
@@ -68,7 +78,7 @@ fn prepare(cx: &Context) -> Result<(), Failure> {
     }
     disk_of_seed(cx)?;
     connect(cx)?;
-    define(cx)
+    define_as(cx, kind)
 }
 
 /// Makes sure the instance's directory and its seed disk are there.
@@ -154,7 +164,7 @@ fn until_running(cx: &Context) -> Result<(), Failure> {
     }
 }
 
-fn spec(cx: &Context) -> Result<DomainSpec, Failure> {
+fn spec(cx: &Context, kind: &InstanceType) -> Result<DomainSpec, Failure> {
     let world = &cx.world;
     let instance = &cx.subject.instance;
     let dir = world.storage.instance_dir(instance.id);
@@ -189,8 +199,8 @@ fn spec(cx: &Context) -> Result<DomainSpec, Failure> {
         title: instance.name.to_string(),
         project: instance.project.clone(),
         accel: world.host().or_fail()?.accel,
-        vcpus: instance.instance_type.vcpus,
-        memory: instance.instance_type.memory,
+        vcpus: kind.vcpus,
+        memory: kind.memory,
         firmware: cx.subject.image.firmware,
         os: cx.subject.image.os,
         disks,

@@ -67,6 +67,7 @@ impl Engine {
             firmware: new.firmware,
             user: new.user,
             created_at: Timestamp::now(),
+            shelf_of: None,
         };
         if let Err(error) = self.world.store.insert_image(&record).await {
             let storage = self.world.storage.clone();

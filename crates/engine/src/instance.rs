@@ -45,6 +45,8 @@ pub struct Detail {
     pub ports: Vec<(PortRecord, String)>,
     /// Its volumes.
     pub volumes: Vec<VolumeRecord>,
+    /// Who logs in over ssh, as its image says.
+    pub login: String,
 }
 
 /// How long a request waits for libvirt to be reached before it is refused.
@@ -184,7 +186,7 @@ impl Engine {
             .ok_or_else(|| EngineError::Internal("a description without an instance".to_owned()))
     }
 
-    /// A page of a project's instances with what belongs to them: three queries, however many there are.
+    /// A page of a project's instances with what belongs to them: a few queries, however many there are.
     pub async fn list_instances(&self, project: &str, page: Page<InstanceId>) -> Result<Vec<Detail>, EngineError> {
         let instances = self.world.store.instances(Some(project), page).await?;
         self.describe(instances).await
@@ -214,7 +216,9 @@ impl Engine {
                 volumes.entry(instance).or_default().push(volume);
             }
         }
+        let mut logins: HashMap<_, _> = store.logins_of_instances(&ids).await?.into_iter().collect();
         let detail = |instance: InstanceRecord| Detail {
+            login: logins.remove(&instance.id).unwrap_or_default(),
             ports: ports.remove(&instance.id).unwrap_or_default(),
             volumes: volumes.remove(&instance.id).unwrap_or_default(),
             instance,
@@ -223,7 +227,7 @@ impl Engine {
     }
 
     /// Claims an instance for an action and sets it going.
-    async fn act(
+    pub(crate) async fn act(
         &self,
         id: InstanceId,
         action: Action,

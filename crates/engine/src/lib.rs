@@ -13,6 +13,7 @@
 //! Architecture invariant: nothing here knows XML, a qemu-img flag or nft syntax, and nothing here writes a state.
 
 mod actor;
+mod confirm;
 mod console;
 mod context;
 mod error;
@@ -26,6 +27,7 @@ mod network;
 mod operation;
 mod recipes;
 mod reconcile;
+mod resize;
 mod settings;
 mod world;
 

@@ -31,8 +31,10 @@ async fn look_once(world: &Arc<World>, id: InstanceId, event: Option<&GuestEvent
     let Some(record) = world.store.instance(id).await? else {
         return Ok(true);
     };
-    if matches!(record.standing, Standing::Moving { .. }) {
-        return Ok(true);
+    match record.standing {
+        Standing::Moving { .. } => return Ok(true),
+        Standing::Resting(Stable::ShelvedOffloaded) => put_away(world, id).await?,
+        Standing::Resting(Stable::Active | Stable::Stopped | Stable::Resized | Stable::Error) => {}
     }
     let hypervisor = world.hypervisor.clone();
     match tokio::task::spawn_blocking(move || hypervisor.status(id)).await {
@@ -71,6 +73,24 @@ pub(crate) async fn adopt(
         disconnect(world, record.id).await?;
     }
     Ok(true)
+}
+
+/// Removes the file of a shelved instance's root volume: all of it is on the shelf, and that is written down.
+///
+/// Only from the instance's own task, so that no unshelve makes the file anew meanwhile.
+async fn put_away(world: &Arc<World>, id: InstanceId) -> Result<(), StoreError> {
+    let volumes = world.store.volumes_of_instance(id).await?;
+    let Some(root) = volumes.into_iter().find(|volume| volume.root) else {
+        return Ok(());
+    };
+    let storage = world.storage.clone();
+    match tokio::task::spawn_blocking(move || storage.delete_volume(root.id)).await {
+        Ok(Ok(())) => {}
+        // The reconciler has it looked at again.
+        Ok(Err(error)) => tracing::warn!(instance = %id, %error, "the file of a shelved volume is still there"),
+        Err(panic) => tracing::error!(instance = %id, %panic, "removing a shelved volume panicked"),
+    }
+    Ok(())
 }
 
 /// A guest that went off by itself leaves its taps behind.

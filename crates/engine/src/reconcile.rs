@@ -10,14 +10,14 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use berth_hypervisor::DomainSummary;
-use berth_model::{ImageId, InstanceId, Standing, VolumeId};
+use berth_model::{ImageId, InstanceId, Stable, Standing, VolumeId};
 use berth_store::{InstanceRecord, Page};
 
 use crate::actor::Actors;
 use crate::guest::vpc_of;
 use crate::network;
 use crate::world::{World, lock};
-use crate::{EngineError, blocking};
+use crate::{EngineError, blocking, confirm};
 
 /// How many records are read at a time.
 const PAGE: u32 = 500;
@@ -34,6 +34,9 @@ pub(crate) async fn reconcile(world: &Arc<World>, actors: &Arc<Actors>) -> Resul
 
     let instances = instances(world).await?;
     look_at_all(actors, &instances, &domains);
+    for record in instances.values() {
+        confirm::if_due(actors, record).await;
+    }
     remove_domains(world, &instances, &domains).await?;
     remove_files(world, &instances, files).await?;
     network::tidy(world, plumbing).await?;
@@ -63,7 +66,8 @@ fn look_at_all(actors: &Arc<Actors>, instances: &HashMap<InstanceId, InstanceRec
             degraded: record.degraded.as_deref(),
         };
         let verdict = berth_model::observe(known, None, status.get(&record.id).copied());
-        if verdict != berth_model::Verdict::Nothing {
+        let shelved = record.standing == Standing::Resting(Stable::ShelvedOffloaded);
+        if shelved || verdict != berth_model::Verdict::Nothing {
             actors.look(record.id, None);
         }
     }
@@ -103,7 +107,8 @@ async fn remove_files(
     for path in &files.unknown {
         tracing::warn!(path = %path.display(), "not ours, or not known: left alone");
     }
-    let importing: HashSet<ImageId> = lock(&world.importing).clone();
+    let mut importing: HashSet<ImageId> = lock(&world.importing).clone();
+    importing.extend(world.store.images_in_flight().await?);
     let mut images = Vec::new();
     for id in files.images.into_iter().filter(|id| !importing.contains(id)) {
         if world.store.image(id).await?.is_none() {

@@ -19,6 +19,8 @@ pub struct Settings {
     pub reboot_grace: Duration,
     /// How long after one request to shut down the guest is asked again.
     pub ask_again: Duration,
+    /// How long a resize may wait to be confirmed before it confirms itself; for ever if none.
+    pub resize_confirm_window: Option<Duration>,
     /// How long an operation waits for a libvirt that is away before it is given up.
     pub libvirt_patience: Duration,
     /// How many steps may be under way at once.
@@ -37,6 +39,7 @@ impl Default for Settings {
             stop_grace: Duration::from_mins(1),
             reboot_grace: Duration::from_mins(2),
             ask_again: Duration::from_secs(10),
+            resize_confirm_window: None,
             libvirt_patience: Duration::from_mins(10),
             parallel_steps: 16,
             subnet: Ipv4Net::new_assert([10, 0, 0, 0].into(), 20),

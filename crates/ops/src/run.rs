@@ -23,8 +23,8 @@ pub trait Kitchen: Send + Sync + 'static {
     /// What the steps are given: the adapters, and the instance they are about.
     type Context: Send + Sync + 'static;
 
-    /// The recipe of an action; none if this version has no steps for it.
-    fn recipe(&self, action: Action) -> Option<&'static Recipe<Self::Context>>;
+    /// The recipe of an action.
+    fn recipe(&self, action: Action) -> &'static Recipe<Self::Context>;
 
     /// Whether the guest runs, for actions whose fallback is what is found.
     fn found(&self, context: &Self::Context) -> Found;
@@ -165,12 +165,9 @@ impl<K: Kitchen> Runner<'_, K> {
         which: fn(&crate::Step<K::Context>) -> StepFn<K::Context>,
     ) -> Result<Result<(), Failure>, ClaimError> {
         let position = claim.position();
-        let Some(step) = self
-            .kitchen
-            .recipe(position.action())
-            .and_then(|recipe| recipe.steps.get(position.step()))
-        else {
-            let message = format!("this version of Berth has no steps for {}", position.action());
+        let recipe = self.kitchen.recipe(position.action());
+        let Some(step) = recipe.steps.get(position.step()) else {
+            let message = format!("{} has no step {}", position.action(), position.step());
             return Ok(Err(Failure::fatal(Code::Internal, message)));
         };
         let mut attempts = 1;

@@ -166,7 +166,7 @@ fn copy(
     Ok((file, hexadecimal(&hash.finalize())))
 }
 
-fn hexadecimal(bytes: &[u8]) -> String {
+pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
     let digit = |nibble: u8| char::from_digit(nibble.into(), 16).unwrap_or('?');
     bytes
         .iter()

@@ -21,6 +21,7 @@ mod inventory;
 mod qcow2;
 mod qemu_img;
 mod seed;
+mod shelf;
 mod volume;
 
 use std::path::{Path, PathBuf};

@@ -32,8 +32,7 @@ impl Storage {
     /// Makes sure there is a volume of that size on that image.
     pub fn ensure_volume(&self, id: VolumeId, from: ImageId, size: Gib) -> Result<VolumeInfo, StorageError> {
         let path = self.volume_path(id);
-        // Relative, so that the state directory can be moved; resolved against the directory of the overlay.
-        let backing = Path::new("..").join(IMAGES).join(format!("{from}.qcow2"));
+        let backing = backing(from);
         if let Some(found) = self.volume_info(id)? {
             if found.virtual_size == size.bytes() && found.backing.as_ref() == Some(&backing) {
                 return Ok(found);
@@ -67,6 +66,12 @@ impl Storage {
         })
     }
 
+    /// Whether there is a volume's file, and it stands on that image.
+    pub fn stands_on(&self, id: VolumeId, image: ImageId) -> Result<bool, StorageError> {
+        let found = self.volume_info(id)?;
+        Ok(found.is_some_and(|found| found.backing == Some(backing(image))))
+    }
+
     /// What a volume's file says; none if there is no such file.
     pub fn volume_info(&self, id: VolumeId) -> Result<Option<VolumeInfo>, StorageError> {
         let path = self.volume_path(id);
@@ -86,13 +91,56 @@ impl Storage {
         }))
     }
 
+    /// Makes sure a volume that nobody has open has at least that size.
+    pub fn grow_volume(&self, id: VolumeId, size: Gib) -> Result<(), StorageError> {
+        if self.size_of(id)? < size.bytes() {
+            self.resize(id, size, &[])?;
+        }
+        Ok(())
+    }
+
+    /// Makes sure a volume has no more than that size. Only for one that was grown and that no guest has had since:
+    /// what is cut off is lost.
+    pub fn shrink_volume_back(&self, id: VolumeId, size: Gib) -> Result<(), StorageError> {
+        if self.size_of(id)? > size.bytes() {
+            self.resize(id, size, &["--shrink"])?;
+        }
+        Ok(())
+    }
+
+    fn size_of(&self, id: VolumeId) -> Result<u64, StorageError> {
+        let found = self.volume_info(id)?;
+        found
+            .map(|found| found.virtual_size)
+            .ok_or_else(|| StorageError::Strange {
+                path: self.volume_path(id),
+                why: "it is not there".to_owned(),
+            })
+    }
+
+    fn resize(&self, id: VolumeId, size: Gib, how: &[&str]) -> Result<(), StorageError> {
+        let (path, bytes) = (self.volume_path(id), size.bytes().to_string());
+        let args = ["-q".as_ref(), "-f".as_ref(), "qcow2".as_ref()];
+        let how: Vec<&std::ffi::OsStr> = how.iter().map(AsRef::as_ref).collect();
+        let named = [path.as_os_str(), bytes.as_ref()];
+        self.0
+            .qemu_img
+            .run("resize", &[&args[..], &how[..], &named[..]].concat())
+    }
+
     /// Makes sure a volume is gone.
     pub fn delete_volume(&self, id: VolumeId) -> Result<(), StorageError> {
         files::remove(&self.volume_path(id))
     }
 }
 
-fn read_header(path: &Path) -> Result<Header, StorageError> {
+/// An image as a volume on it names it. Relative, so that the state directory can be moved; it is resolved against the
+/// directory of the volume.
+fn backing(image: ImageId) -> PathBuf {
+    Path::new("..").join(IMAGES).join(format!("{image}.qcow2"))
+}
+
+pub(crate) fn read_header(path: &Path) -> Result<Header, StorageError> {
     let file = File::open(path).map_err(StorageError::io("open", path))?;
     let mut head = Vec::with_capacity(HEAD);
     file.take(HEAD as u64)

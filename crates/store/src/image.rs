@@ -1,16 +1,19 @@
 //! Images: what is known of each; the bytes are the storage's.
 
-use berth_model::{DiskFormat, Firmware, ImageId, Name, OsFamily};
+use berth_model::{DiskFormat, Firmware, ImageId, InstanceId, Name, OsFamily};
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use sqlx::any::AnyRow;
 
 use crate::event::NewEvent;
 use crate::instance::canonical;
+use crate::port::in_instances;
 use crate::row::{Columns as _, Sql, sql, to_number, to_word};
-use crate::{Page, Store, StoreError};
+use crate::tx::Tx;
+use crate::{Page, Store, StoreError, volume};
 
 /// An image.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ImageRecord {
     /// Its id.
     pub id: ImageId,
@@ -34,6 +37,8 @@ pub struct ImageRecord {
     pub user: String,
     /// When it was imported; kept to the microsecond.
     pub created_at: Timestamp,
+    /// The instance whose shelf it is: such an image is in no list, and nobody can ask for it.
+    pub shelf_of: Option<InstanceId>,
 }
 
 impl ImageRecord {
@@ -50,13 +55,14 @@ impl ImageRecord {
             firmware: row.word("firmware")?,
             user: row.text("login")?,
             created_at: row.time("created_at")?,
+            shelf_of: row.maybe_parsed("shelf_of")?,
         })
     }
 
     fn insert(&self) -> Result<Sql, StoreError> {
         let insert = sql(
             "INSERT INTO images (id, project, name, format, virtual_size, file_size, sha256, os, \
-                          firmware, login, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+                          firmware, login, created_at, shelf_of) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
         );
         Ok(insert
             .bind(self.id.to_string())
@@ -69,8 +75,23 @@ impl ImageRecord {
             .bind(to_word(&self.os)?)
             .bind(to_word(&self.firmware)?)
             .bind(self.user.as_str())
-            .bind(self.created_at.as_microsecond()))
+            .bind(self.created_at.as_microsecond())
+            .bind(self.shelf_of.map(|id| id.to_string())))
     }
+}
+
+/// Writes down the shelf of an instance that is shelved, in place of an older one.
+pub(crate) async fn put_on_shelf(tx: &mut Tx, instance: InstanceId, shelf: &ImageRecord) -> Result<(), StoreError> {
+    tx.run(shelf.insert()?).await?;
+    volume::set_root_image(tx, instance, shelf.id).await?;
+    clear_shelf(tx, instance, Some(shelf.id)).await
+}
+
+/// Forgets the shelves of an instance but that one. No volume stands on them any more.
+pub(crate) async fn clear_shelf(tx: &mut Tx, instance: InstanceId, but: Option<ImageId>) -> Result<(), StoreError> {
+    let but = but.map(|id| id.to_string()).unwrap_or_default();
+    let clear = sql("DELETE FROM images WHERE shelf_of = $1 AND id <> $2");
+    tx.run(clear.bind(instance.to_string()).bind(but)).await.map(|_| ())
 }
 
 impl Store {
@@ -105,7 +126,7 @@ impl Store {
 
     /// The image of a project with that name or id.
     pub async fn find_image(&self, project: &str, reference: &str) -> Result<ImageRecord, StoreError> {
-        let query = sql("SELECT * FROM images WHERE project = $1 AND (id = $2 OR name = $2)");
+        let query = sql("SELECT * FROM images WHERE project = $1 AND (id = $2 OR name = $2) AND shelf_of IS NULL");
         let found = self
             .one(
                 query.bind(project).bind(canonical::<ImageId>(reference)),
@@ -115,14 +136,30 @@ impl Store {
         found.ok_or_else(|| StoreError::not_found("image", reference))
     }
 
+    /// Who logs in to the guests of a page, in one query: as the images have it that their root volumes stand on.
+    pub async fn logins_of_instances(&self, ids: &[InstanceId]) -> Result<Vec<(InstanceId, String)>, StoreError> {
+        let select =
+            "SELECT instance, id, (SELECT login FROM images WHERE images.id = volumes.image) AS login FROM volumes";
+        let Some(query) = in_instances(select, ids) else {
+            return Ok(Vec::new());
+        };
+        let read = |row: &AnyRow| {
+            let login = row.maybe_text("login")?;
+            Ok(login.map(|login| row.parsed("instance").map(|id| (id, login))))
+        };
+        self.list(query, read).await?.into_iter().flatten().collect()
+    }
+
     /// A page of the images of a project, or of all.
     pub async fn images(&self, project: Option<&str>, page: Page<ImageId>) -> Result<Vec<ImageRecord>, StoreError> {
         let query: Sql = match project {
-            Some(project) => sql("SELECT * FROM images WHERE project = $3 AND id > $1 ORDER BY id LIMIT $2")
-                .bind(page.after())
-                .bind(i64::from(page.limit))
-                .bind(project),
-            None => sql("SELECT * FROM images WHERE id > $1 ORDER BY id LIMIT $2")
+            Some(project) => {
+                sql("SELECT * FROM images WHERE project = $3 AND id > $1 AND shelf_of IS NULL ORDER BY id LIMIT $2")
+                    .bind(page.after())
+                    .bind(i64::from(page.limit))
+                    .bind(project)
+            }
+            None => sql("SELECT * FROM images WHERE id > $1 AND shelf_of IS NULL ORDER BY id LIMIT $2")
                 .bind(page.after())
                 .bind(i64::from(page.limit)),
         };

@@ -53,6 +53,8 @@ pub struct ResizedFrom {
     /// Whether the resize is to confirm itself.
     #[serde(default)]
     pub confirm: bool,
+    /// When it was resized.
+    pub at: Timestamp,
 }
 
 /// An instance with the step its operation is at.

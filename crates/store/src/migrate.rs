@@ -11,7 +11,10 @@ use sqlx::{AnyConnection, SqlStr};
 use crate::{Database, StoreError};
 
 /// Every version of the schema: its number, what it brings, its statements.
-const VERSIONS: &[(i64, &str, &str)] = &[(1, "start", include_str!("../migrations/0001_start.sql"))];
+const VERSIONS: &[(i64, &str, &str)] = &[
+    (1, "start", include_str!("../migrations/0001_start.sql")),
+    (4, "shelf", include_str!("../migrations/0004_shelf.sql")),
+];
 
 /// Brings the schema to the newest version.
 pub(crate) async fn migrate(database: &Database, connection: &mut AnyConnection) -> Result<(), StoreError> {

@@ -1,6 +1,6 @@
 //! Operations: one action on one instance, from claim to end. The rows stay when the instance is gone.
 
-use berth_model::{Action, InstanceId, OperationId, Position};
+use berth_model::{Action, ImageId, InstanceId, OperationId, Position};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -9,6 +9,9 @@ use sqlx::any::AnyRow;
 use crate::row::{Columns as _, Sql, maybe_to_json, sql, to_json, to_number, to_word};
 use crate::tx::Tx;
 use crate::{Fault, Page, Requester, Store, StoreError};
+
+/// In the params of a shelve: the id of the image that it makes.
+pub const SHELF_IMAGE: &str = "shelf_image";
 
 /// How an operation stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -108,6 +111,11 @@ impl OperationRecord {
     }
 }
 
+/// The image that a shelve is to make, from what its request said: chosen before anything is made of it.
+fn shelf_image(params: &Value) -> Option<ImageId> {
+    serde_json::from_value(params.get(SHELF_IMAGE)?.clone()).ok()
+}
+
 /// Writes a new operation, at its first step.
 pub(crate) async fn insert(tx: &mut Tx, new: &OperationRecord) -> Result<(), StoreError> {
     let insert = sql("INSERT INTO operations \
@@ -168,6 +176,23 @@ pub(crate) async fn cancel(tx: &mut Tx, id: OperationId, fault: &Fault) -> Resul
 }
 
 impl Store {
+    /// The images that shelves in flight make: their files are there before their records are.
+    pub async fn images_in_flight(&self) -> Result<Vec<ImageId>, StoreError> {
+        let query = sql("SELECT params FROM operations WHERE finished_at IS NULL AND action = $1");
+        let params: Vec<Value> = self
+            .list(query.bind(Action::Shelve.as_str()), |row| row.json("params"))
+            .await?;
+        Ok(params.iter().filter_map(shelf_image).collect())
+    }
+
+    /// Every image that a shelve of an instance was to make, whatever became of it.
+    pub async fn shelf_images(&self, instance: InstanceId) -> Result<Vec<ImageId>, StoreError> {
+        let query = sql("SELECT params FROM operations WHERE instance = $1 AND action = $2 ORDER BY id");
+        let query = query.bind(instance.to_string()).bind(Action::Shelve.as_str());
+        let params: Vec<Value> = self.list(query, |row| row.json("params")).await?;
+        Ok(params.iter().filter_map(shelf_image).collect())
+    }
+
     /// An operation.
     pub async fn operation(&self, id: OperationId) -> Result<Option<OperationRecord>, StoreError> {
         self.one(

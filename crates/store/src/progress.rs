@@ -14,14 +14,19 @@
 
 use std::time::Duration;
 
-use berth_model::{Action, Fallback, InstanceState, InstanceType, Landing, Position, Stable, Standing, VolumeState};
+use berth_model::{
+    Action, Fallback, Gib, InstanceState, InstanceType, Landing, Position, Stable, Standing, VolumeState,
+};
 use serde_json::Value;
 
 use crate::operation::{self, Phase, Progress};
 use crate::row::{sql, to_json};
 use crate::transition::{self, Held, Why};
 use crate::tx::Tx;
-use crate::{Claim, ClaimError, Entry, EntryKind, Fault, ResizedFrom, StoreError, journal, volume};
+use crate::{Claim, ClaimError, Entry, EntryKind, Fault, ImageRecord, ResizedFrom, StoreError, image, journal, volume};
+
+/// What the step of a shelve remembers: the [`ImageRecord`] of the image that it made.
+pub const SHELF: &str = "shelf";
 
 impl Claim {
     /// Writes a line of the journal about the step it is at, and nothing else.
@@ -48,8 +53,16 @@ impl Claim {
         let next = self.position.next().ok_or(ClaimError::LastStep)?;
         let (mut tx, before) = self.hold().await?;
         self.journal_done(&mut tx, took).await?;
-        if self.position.state() == InstanceState::BlockDeviceMapping {
-            volume::set_root_state(&mut tx, self.instance, VolumeState::InUse).await?;
+        match self.position.state() {
+            InstanceState::BlockDeviceMapping => {
+                volume::set_root_state(&mut tx, self.instance, VolumeState::InUse).await?;
+            }
+            InstanceState::ResizeMigrated => {
+                if let Some(size) = root_size(&self.params)? {
+                    volume::grow_root(&mut tx, self.instance, size).await?;
+                }
+            }
+            _ => {}
         }
         self.update(&mut tx, next, Phase::Running, &memo, None).await?;
         self.show(tx, &before, next, None).await?;
@@ -67,6 +80,7 @@ impl Claim {
         self.journal_done(&mut tx, took).await?;
         self.update(&mut tx, self.position, Phase::Succeeded, &memo, None)
             .await?;
+        self.memo = memo;
         let written = match self.position.action().row().lands {
             Landing::Gone => transition::remove(&mut tx, &before, self.why(None)).await?,
             Landing::In(stable) => self.land(&mut tx, &before, stable).await?,
@@ -198,16 +212,40 @@ impl Claim {
                     stable,
                     instance_type,
                     confirm,
+                    at: tx.at,
                 });
             }
             Action::RevertResize => {
                 let old = old.ok_or_else(|| StoreError::corrupt("before_resize", "it is NULL"))?;
                 after.record.instance_type = old.instance_type;
             }
-            _ => {}
+            Action::Shelve => {
+                image::put_on_shelf(tx, self.instance, &shelf(&self.memo)?).await?;
+                volume::set_attached_state(tx, self.instance, VolumeState::Reserved).await?;
+            }
+            Action::Unshelve => volume::set_attached_state(tx, self.instance, VolumeState::InUse).await?,
+            Action::Create
+            | Action::Start
+            | Action::Stop
+            | Action::SoftReboot
+            | Action::HardReboot
+            | Action::ConfirmResize
+            | Action::Delete => {}
         }
         transition::write(tx, before, &after, self.why(None)).await
     }
+}
+
+/// The size that a resize gives the root volume, from what the request said; none if it stays as it is.
+fn root_size(params: &Value) -> Result<Option<Gib>, StoreError> {
+    let wanted = params.get("root_size").cloned().unwrap_or_default();
+    serde_json::from_value(wanted).map_err(|error| StoreError::corrupt("params", &error))
+}
+
+/// The image that a shelve has made, from what its step remembers.
+fn shelf(memo: &Value) -> Result<ImageRecord, StoreError> {
+    let made = memo.get(SHELF).cloned().unwrap_or_default();
+    serde_json::from_value(made).map_err(|error| StoreError::corrupt("memo", &error))
 }
 
 /// The type that a resize is asked for, from what the request said.

@@ -9,7 +9,7 @@ use crate::event::NewEvent;
 use crate::instance::instances;
 use crate::row::{maybe_to_json, sql, to_json};
 use crate::tx::Tx;
-use crate::{InstanceRecord, StoreError, usage};
+use crate::{InstanceRecord, StoreError, image, usage};
 
 /// An instance as a transaction holds it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -92,6 +92,7 @@ pub(crate) async fn remove(tx: &mut Tx, held: &Held, why: Why) -> Result<bool, S
     ] {
         tx.run(sql(own).bind(record.id.to_string())).await?;
     }
+    image::clear_shelf(tx, record.id, None).await?;
     let delete = sql("DELETE FROM instances WHERE id = $1 AND revision = $2");
     if tx.run(delete.bind(record.id.to_string()).bind(record.revision)).await? != 1 {
         return Ok(false);

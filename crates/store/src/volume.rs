@@ -70,6 +70,34 @@ pub(crate) async fn set_root_state(tx: &mut Tx, instance: InstanceId, state: Vol
         .map(|_| ())
 }
 
+/// Writes down that an instance's root volume has grown.
+pub(crate) async fn grow_root(tx: &mut Tx, instance: InstanceId, size: Gib) -> Result<(), StoreError> {
+    let update = sql("UPDATE volumes SET size = $1 WHERE instance = $2 AND root = 1 AND size < $1");
+    tx.run(update.bind(to_number(size.0)?).bind(instance.to_string()))
+        .await
+        .map(|_| ())
+}
+
+/// Puts an instance's root volume on another image.
+pub(crate) async fn set_root_image(tx: &mut Tx, instance: InstanceId, image: ImageId) -> Result<(), StoreError> {
+    let update = sql("UPDATE volumes SET image = $1 WHERE instance = $2 AND root = 1");
+    tx.run(update.bind(image.to_string()).bind(instance.to_string()))
+        .await
+        .map(|_| ())
+}
+
+/// Sets the state of every volume that is attached to an instance.
+pub(crate) async fn set_attached_state(
+    tx: &mut Tx,
+    instance: InstanceId,
+    state: VolumeState,
+) -> Result<(), StoreError> {
+    let update = sql("UPDATE volumes SET state = $1 WHERE instance = $2");
+    tx.run(update.bind(state.as_str()).bind(instance.to_string()))
+        .await
+        .map(|_| ())
+}
+
 impl Store {
     /// A volume.
     pub async fn volume(&self, id: VolumeId) -> Result<Option<VolumeRecord>, StoreError> {

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use berth_api_types::{CreateInstances, InstanceView, OperationView, RebootInstance, StopInstance};
+use berth_api_types::{CreateInstances, InstanceView, OperationView, RebootInstance, ResizeInstance, StopInstance};
 use berth_client::ClientError;
 use clap::{Args, Subcommand};
 
@@ -51,6 +51,28 @@ pub(crate) enum InstanceVerb {
         /// Pull the plug rather than ask; also brings an instance back from Error
         #[arg(long)]
         hard: bool,
+    },
+    /// Change an instance's type: it is stopped, and started again if it ran
+    Resize(Resize),
+    /// Keep the new type of resized instances
+    ResizeConfirm {
+        #[command(flatten)]
+        which: Which,
+    },
+    /// Go back to the old type of resized instances
+    ResizeRevert {
+        #[command(flatten)]
+        which: Which,
+    },
+    /// Save instances as images and give back all they hold of the host; they are not billed then
+    Shelve {
+        #[command(flatten)]
+        which: Which,
+    },
+    /// Make shelved instances anew and start them
+    Unshelve {
+        #[command(flatten)]
+        which: Which,
     },
     /// Delete instances and all that is their own
     #[command(visible_alias = "terminate")]
@@ -104,6 +126,20 @@ pub(crate) struct Create {
     waiting: Waiting,
 }
 
+#[derive(Debug, Args)]
+pub(crate) struct Resize {
+    /// Its name or id
+    instance: String,
+    /// The new type: see 'berth type list'
+    #[arg(long = "type", value_name = "TYPE")]
+    instance_type: String,
+    /// Confirm once the guest runs on the new type
+    #[arg(long)]
+    confirm: bool,
+    #[command(flatten)]
+    waiting: Waiting,
+}
+
 /// Which instances.
 #[derive(Debug, Args)]
 pub(crate) struct Which {
@@ -130,6 +166,17 @@ pub(crate) async fn run(verb: InstanceVerb, cx: &Context) -> anyhow::Result<Exit
         InstanceVerb::Reboot { which, hard } => {
             let how = RebootInstance { hard };
             act(&which, cx, async |one| cx.client.reboot_instance(one, &how).await).await?;
+        }
+        InstanceVerb::Resize(how) => resize(&how, cx).await?,
+        InstanceVerb::ResizeConfirm { which } => {
+            act(&which, cx, async |one| cx.client.confirm_resize(one).await).await?;
+        }
+        InstanceVerb::ResizeRevert { which } => {
+            act(&which, cx, async |one| cx.client.revert_resize(one).await).await?;
+        }
+        InstanceVerb::Shelve { which } => act(&which, cx, async |one| cx.client.shelve_instance(one).await).await?,
+        InstanceVerb::Unshelve { which } => {
+            act(&which, cx, async |one| cx.client.unshelve_instance(one).await).await?;
         }
         InstanceVerb::Delete { which } => act(&which, cx, async |one| cx.client.delete_instance(one).await).await?,
         InstanceVerb::Console {
@@ -166,6 +213,37 @@ async fn create(new: Create, cx: &Context) -> anyhow::Result<()> {
     let follower = begin(new.waiting, cx).await?;
     let operations = cx.client.create_instances(&request).await?.operations;
     finish(follower, &operations, cx).await
+}
+
+async fn resize(how: &Resize, cx: &Context) -> anyhow::Result<()> {
+    let request = ResizeInstance {
+        instance_type: how.instance_type.clone(),
+        confirm: how.confirm,
+    };
+    // Listening begins before anything is asked: the confirmation is the daemon's own doing.
+    let confirmed = match begin(how.waiting, cx).await?.filter(|_| how.confirm) {
+        Some(follower) => Some((follower, cx.client.events(None).await?)),
+        None => None,
+    };
+    let follower = begin(how.waiting, cx).await?;
+    let resize = cx.client.resize_instance(&how.instance, &request).await?;
+    let Some((confirmation, mut events)) = confirmed else {
+        return finish(follower, &[resize], cx).await;
+    };
+    if let Some(follower) = follower {
+        follower.finish(std::slice::from_ref(&resize)).await?;
+    }
+    let (instance, own) = (resize.instance.to_string(), resize.id.to_string());
+    while let Some(event) = events.next().await? {
+        match event.operation {
+            Some(other) if event.resource == instance && other != own => {
+                let operation = cx.client.operation(&other).await?;
+                return finish(Some(confirmation), &[operation], cx).await;
+            }
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// Asks for the same of each, then waits for all.

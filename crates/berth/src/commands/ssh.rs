@@ -35,10 +35,7 @@ pub(crate) struct Ssh {
 /// Runs ssh and exits as it does.
 pub(crate) async fn run(ssh: Ssh, cx: &Context) -> anyhow::Result<ExitCode> {
     let instance = cx.client.instance(&ssh.instance).await?;
-    let login = match ssh.login {
-        Some(login) => login,
-        None => cx.client.image(&instance.image.to_string()).await?.user,
-    };
+    let login = ssh.login.unwrap_or(instance.login);
     let known_hosts = known_hosts()?;
     let proxy = proxy_command(&cx.socket, &instance.id.to_string(), ssh.port)?;
     let mut command = Command::new("ssh");

@@ -1,6 +1,6 @@
 //! Create: from a record to a guest that runs, one documented state a step.
 
-use berth_model::{Action, Code, Gib, InstanceState};
+use berth_model::{Action, Code, Gib, InstanceState, InstanceType};
 use berth_ops::{Failure, Memo, Recipe, Step, nothing};
 
 use crate::context::{Context, OrFail};
@@ -51,9 +51,12 @@ fn unbuild(cx: &Context, _: &mut Memo) -> Result<(), Failure> {
     cx.world.storage.delete_instance_dir(cx.id()).or_fail()
 }
 
-/// One host for now: what it can't hold at all is refused before anything is made.
 fn schedule(cx: &Context, _: &mut Memo) -> Result<(), Failure> {
-    let wanted = &cx.subject.instance.instance_type;
+    room_for(cx, &cx.subject.instance.instance_type)
+}
+
+/// One host for now: what it can't hold at all is refused before anything is made.
+pub(super) fn room_for(cx: &Context, wanted: &InstanceType) -> Result<(), Failure> {
     let host = &cx.world.host().or_fail()?.facts;
     let refuse = |what: String| Err(Failure::fatal(Code::NoCapacity, what));
     if wanted.memory > host.memory {

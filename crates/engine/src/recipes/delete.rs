@@ -22,5 +22,8 @@ fn delete(cx: &Context, _: &mut Memo) -> Result<(), Failure> {
     if let Some(root) = &cx.subject.root {
         cx.world.storage.delete_volume(root.id).or_fail()?;
     }
+    for shelf in cx.world.wait(cx.world.store.shelf_images(cx.id())).or_fail()? {
+        cx.world.storage.delete_image(shelf).or_fail()?;
+    }
     cx.world.storage.delete_instance_dir(cx.id()).or_fail()
 }

@@ -4,7 +4,7 @@
 
 use std::time::{Duration, Instant};
 
-use berth_model::{Action, GuestStatus, InstanceState};
+use berth_model::{Action, Code, GuestStatus, InstanceState};
 use berth_ops::{Failure, Memo, Recipe, Step, nothing};
 
 use crate::context::{Context, OrFail};
@@ -29,8 +29,23 @@ fn power_off(cx: &Context, _: &mut Memo) -> Result<(), Failure> {
     guest::power_off(cx)
 }
 
+/// Has the guest shut itself down. One that doesn't within the grace time is left as it is: what follows must not cost
+/// it what it hasn't written yet.
+pub(super) fn cleanly(cx: &Context) -> Result<(), Failure> {
+    let grace = cx.world.settings.stop_grace;
+    ask(cx, Instant::now() + grace)?;
+    match cx.world.hypervisor.status(cx.id()).or_fail()? {
+        Some(GuestStatus::Running | GuestStatus::ShuttingDown | GuestStatus::Paused(_)) => {
+            let seconds = grace.as_secs();
+            let message = format!("the guest did not shut down within {seconds} s; stop it first, by force if need be");
+            Err(Failure::fatal(Code::DeadlineExceeded, message))
+        }
+        Some(GuestStatus::Crashed | GuestStatus::Off(_)) | None => guest::power_off(cx),
+    }
+}
+
 /// Presses the power button until the guest is off or the deadline is over.
-fn ask(cx: &Context, deadline: Instant) -> Result<(), Failure> {
+pub(super) fn ask(cx: &Context, deadline: Instant) -> Result<(), Failure> {
     let hypervisor = &cx.world.hypervisor;
     let mut press_at = Instant::now();
     while Instant::now() < deadline {

@@ -87,6 +87,7 @@ pub(crate) fn image(named: &str) -> ImageRecord {
         firmware: Firmware::UefiSecureBoot,
         user: "debian".to_owned(),
         created_at: now(),
+        shelf_of: None,
     }
 }
 
@@ -224,10 +225,17 @@ pub(crate) async fn advance(claim: &mut Claim) {
 }
 
 pub(crate) async fn commit(claim: Claim) {
-    claim
-        .commit(json!({}), std::time::Duration::from_millis(5))
-        .await
-        .unwrap();
+    let memo = match claim.position().action() {
+        Action::Shelve => {
+            let shelf = ImageRecord {
+                shelf_of: Some(claim.instance()),
+                ..image(&format!("shelf-{}", claim.operation()))
+            };
+            json!({ berth_store::SHELF: shelf })
+        }
+        _ => json!({}),
+    };
+    claim.commit(memo, std::time::Duration::from_millis(5)).await.unwrap();
 }
 
 /// Takes a claim to its landing.

@@ -1,0 +1,40 @@
+//! Unshelve: the host scheduled again, the root volume made anew on the shelf, and a start.
+//!
+//! The volume is an overlay: it is there in constant time, and the shelf is never written to. Once the instance is
+//! Active the shelf is no image any more but what its volume stands on, and goes with it.
+
+use berth_model::{Action, InstanceState};
+use berth_ops::{Failure, Memo, Recipe, Step};
+
+use super::create;
+use crate::context::{Context, OrFail};
+use crate::guest;
+
+pub(super) const RECIPE: Recipe<Context> = Recipe {
+    action: Action::Unshelve,
+    steps: &[Step {
+        state: InstanceState::Unshelving,
+        make: unshelve,
+        unmake: shelve,
+    }],
+};
+
+fn unshelve(cx: &Context, _: &mut Memo) -> Result<(), Failure> {
+    create::room_for(cx, &cx.subject.instance.instance_type)?;
+    let (root, storage) = (guest::root(cx)?, &cx.world.storage);
+    // What the shelve saved may still be there; it stands on something else.
+    if !storage.stands_on(root.id, cx.subject.image.id).or_fail()? {
+        storage.delete_volume(root.id).or_fail()?;
+    }
+    storage
+        .ensure_volume(root.id, cx.subject.image.id, root.size)
+        .or_fail()?;
+    guest::power_on(cx)
+}
+
+fn shelve(cx: &Context, _: &mut Memo) -> Result<(), Failure> {
+    cx.world.hypervisor.destroy(cx.id()).or_fail()?;
+    cx.world.hypervisor.undefine(cx.id()).or_fail()?;
+    guest::disconnect(cx)?;
+    cx.world.storage.delete_volume(guest::root(cx)?.id).or_fail()
+}
