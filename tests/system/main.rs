@@ -14,6 +14,8 @@ mod debian;
 mod guest;
 mod image;
 mod kvm;
+mod matrix;
 mod resize;
 mod shelve;
+mod usage;
 mod watch;

@@ -12,5 +12,6 @@ mod forge;
 mod open;
 mod postgres;
 mod records;
+mod served;
 mod usage;
 mod walk;
