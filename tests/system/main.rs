@@ -12,6 +12,7 @@ mod console;
 mod crash;
 mod daemon;
 mod debian;
+mod events;
 mod guest;
 mod image;
 mod kvm;
