@@ -20,4 +20,5 @@ mod matrix;
 mod resize;
 mod shelve;
 mod usage;
+mod walk;
 mod watch;
