@@ -19,6 +19,7 @@ mod kvm;
 mod matrix;
 mod resize;
 mod shelve;
+mod together;
 mod usage;
 mod walk;
 mod watch;
