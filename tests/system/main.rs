@@ -14,6 +14,7 @@ mod debian;
 mod guest;
 mod image;
 mod kvm;
+mod once;
 mod resize;
 mod shelve;
 mod watch;

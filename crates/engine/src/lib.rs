@@ -44,7 +44,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::JoinHandle;
 
 pub use berth_store::{
-    EventRecord, Fault, ImageRecord, InstanceRecord, KeyPairRecord, OperationRecord, Page, Phase, PortRecord,
+    EventRecord, Fault, ImageRecord, InstanceRecord, KeyPairRecord, Once, OperationRecord, Page, Phase, PortRecord,
     Requester, StoreError, VolumeRecord,
 };
 pub use error::EngineError;

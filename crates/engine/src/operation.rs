@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use berth_model::{InstanceId, OperationId};
-use berth_store::{EventRecord, OperationRecord, Page, StoreError};
+use berth_store::{EventRecord, OperationRecord, Page, Requester, StoreError};
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::time::{Instant, timeout_at};
@@ -22,6 +22,11 @@ impl Engine {
             }
             .into()
         })
+    }
+
+    /// What the same request has begun before, if it carries a key and was made before.
+    pub async fn answered(&self, by: &Requester) -> Result<Option<Vec<OperationRecord>>, EngineError> {
+        Ok(self.world.store.answered(by).await?)
     }
 
     /// A page of operations, of one instance or of all.
