@@ -7,6 +7,7 @@
 
 mod actions;
 mod bad_input;
+mod check;
 mod console;
 mod crash;
 mod daemon;

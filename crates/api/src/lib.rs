@@ -9,6 +9,7 @@
 //!                     └────────── problem+json ◀──┘
 //! ```
 
+mod check;
 mod event;
 mod extract;
 mod host;
@@ -71,7 +72,8 @@ fn described() -> OpenApiRouter<App> {
         .merge(instance_type::routes())
         .merge(operation::routes())
         .merge(event::routes())
-        .merge(host::routes());
+        .merge(host::routes())
+        .merge(check::routes());
     once::describe(router.get_openapi_mut());
     router
 }

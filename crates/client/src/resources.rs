@@ -1,7 +1,7 @@
 //! One method a route.
 
 use berth_api_types::{
-    CreateInstances, CreateKeyPair, Created, CreatedKeyPair, HostView, ImageQuery, ImageView, InstanceView,
+    CreateInstances, CreateKeyPair, Created, CreatedKeyPair, HostCheck, HostView, ImageQuery, ImageView, InstanceView,
     KeyPairView, OperationView, RebootInstance, ResizeInstance, StopInstance,
 };
 use berth_model::{InstanceType, OperationId};
@@ -206,6 +206,16 @@ impl Client {
     /// Shows the host.
     pub async fn host(&self) -> Result<HostView, ClientError> {
         self.get("/v1/host").await
+    }
+
+    /// Compares the records with what is really there.
+    pub async fn check_host(&self) -> Result<HostCheck, ClientError> {
+        self.get("/v1/host/check").await
+    }
+
+    /// Compares likewise, and puts right what can be.
+    pub async fn fix_host(&self) -> Result<HostCheck, ClientError> {
+        self.json(self.request(Method::POST, "/v1/host/check")).await
     }
 }
 

@@ -13,10 +13,12 @@
 //! Architecture invariant: nothing here knows XML, a qemu-img flag or nft syntax, and nothing here writes a state.
 
 mod actor;
+mod compare;
 mod confirm;
 mod console;
 mod context;
 mod error;
+mod finding;
 mod guest;
 mod host;
 mod image;
@@ -48,10 +50,12 @@ pub use berth_store::{
     Requester, StoreError, VolumeRecord,
 };
 pub use error::EngineError;
+pub use finding::Finding;
 pub use host::HostStatus;
 pub use image::NewImage;
 pub use instance::{CreateInstances, Detail, StopRequest};
 pub use keypair::NewKeyPair;
+pub use reconcile::Done;
 pub use settings::Settings;
 pub use world::Host;
 
@@ -138,8 +142,7 @@ async fn keep_reconciled(world: Arc<World>, actors: Arc<Actors>, wake: Arc<Notif
         let begun = std::time::Instant::now();
         let done = async {
             actors.run_the_stranded().await?;
-            reconcile::reconcile(&world, &actors).await?;
-            reconcile::mend_networks(&world).await
+            reconcile::reconcile(&world, &actors).await
         };
         match done.await {
             Ok(()) => tracing::debug!(took = ?begun.elapsed(), "reconciled"),
