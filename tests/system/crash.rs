@@ -17,7 +17,7 @@ fn random_moment() -> Duration {
 }
 
 /// Waits until the instance rests: its state, or none if it is gone.
-fn rests(daemon: &Daemon<'_>, name: &str) -> Option<String> {
+pub(crate) fn rests(daemon: &Daemon<'_>, name: &str) -> Option<String> {
     let deadline = Instant::now() + Duration::from_mins(1);
     loop {
         let listed = daemon.json(["instance", "list"]);

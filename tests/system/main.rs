@@ -6,6 +6,7 @@
 #![allow(clippy::print_stdout, reason = "a test of random moments says how many it has hit")]
 
 mod actions;
+mod away;
 mod bad_input;
 mod check;
 mod console;
@@ -15,7 +16,9 @@ mod debian;
 mod guest;
 mod image;
 mod kvm;
+mod matrix;
 mod once;
 mod resize;
 mod shelve;
+mod usage;
 mod watch;

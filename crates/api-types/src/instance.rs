@@ -107,6 +107,9 @@ pub struct InstanceView {
     /// When it was asked for.
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Timestamp,
+    /// Until when the state is known to be so: this moment, or while libvirt is away the one when it was heard of last.
+    #[schema(value_type = String, format = DateTime)]
+    pub as_of: Timestamp,
     /// What went wrong last, until an action puts it right.
     pub fault: Option<FaultView>,
     /// What makes it less than well while it runs, e.g. `paused` or `I/O error on vda: enospc`.

@@ -23,7 +23,7 @@ async fn show(State(app): State<App>) -> Result<Json<HostView>, ApiError> {
 fn view(app: &App, status: berth_engine::HostStatus) -> HostView {
     let link = match status.link {
         berth_engine::Link::Up => LinkView { up: true, reason: None },
-        berth_engine::Link::Down { reason } => LinkView {
+        berth_engine::Link::Down { reason, .. } => LinkView {
             up: false,
             reason: Some(reason),
         },

@@ -28,6 +28,7 @@ pub(crate) fn instance(detail: &Detail) -> InstanceView {
         addresses: detail.ports.iter().map(address).collect(),
         root_volume: detail.volumes.iter().find(|volume| volume.root).map(|volume| volume.id),
         created_at: record.created_at,
+        as_of: detail.as_of,
         fault: record.fault.as_ref().map(fault),
         degraded: record.degraded.clone(),
         allowed_actions: Action::allowed_from(record.standing)

@@ -3,6 +3,7 @@
 use berth_hypervisor::Link;
 use berth_model::OwnerId;
 use berth_storage::Space;
+use jiff::Timestamp;
 
 use crate::world::Host;
 use crate::{Engine, EngineError, blocking};
@@ -27,6 +28,15 @@ pub struct HostStatus {
 }
 
 impl Engine {
+    /// Until when what is told of guests is known to be so: this moment, or the one when libvirt was heard of last.
+    pub fn as_of(&self) -> Timestamp {
+        let now = Timestamp::now();
+        match self.world.hypervisor.link() {
+            Link::Up => now,
+            Link::Down { since, .. } => Timestamp::try_from(since).unwrap_or(now),
+        }
+    }
+
     /// The host as it is now. Answers without libvirt too.
     pub async fn host(&self) -> Result<HostStatus, EngineError> {
         let instances = self.world.store.count_instances().await?;

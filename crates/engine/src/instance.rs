@@ -8,6 +8,7 @@ use berth_model::{Action, Gib, InstanceId, InstanceType, Mac, Name, PortId, Volu
 use berth_store::{
     Claim, InstanceRecord, NewInstance, OperationRecord, Page, PortRecord, Requester, StoreError, VolumeRecord,
 };
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::{Engine, EngineError, blocking, network};
@@ -47,6 +48,8 @@ pub struct Detail {
     pub volumes: Vec<VolumeRecord>,
     /// Who logs in over ssh, as its image says.
     pub login: String,
+    /// Until when its state is known to be so: earlier than now while libvirt is away.
+    pub as_of: Timestamp,
 }
 
 /// How long a request waits for libvirt to be reached before it is refused.
@@ -217,7 +220,9 @@ impl Engine {
             }
         }
         let mut logins: HashMap<_, _> = store.logins_of_instances(&ids).await?.into_iter().collect();
+        let as_of = self.as_of();
         let detail = |instance: InstanceRecord| Detail {
+            as_of,
             login: logins.remove(&instance.id).unwrap_or_default(),
             ports: ports.remove(&instance.id).unwrap_or_default(),
             volumes: volumes.remove(&instance.id).unwrap_or_default(),

@@ -13,7 +13,7 @@
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use berth_model::{GuestEvent, InstanceId};
 use tokio::sync::mpsc::UnboundedSender;
@@ -42,6 +42,8 @@ pub enum Link {
     Down {
         /// What libvirt's client said.
         reason: String,
+        /// Since when nothing was heard of libvirt.
+        since: SystemTime,
     },
 }
 
@@ -94,7 +96,7 @@ impl Shared {
         let state = self.lock();
         match &state.link {
             Link::Up => Ok(state.epoch),
-            Link::Down { reason } => Err(unavailable(reason)),
+            Link::Down { reason, .. } => Err(unavailable(reason)),
         }
     }
 
@@ -105,7 +107,7 @@ impl Shared {
         let (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
         match &state.link {
             Link::Up => Ok(()),
-            Link::Down { reason } => Err(unavailable(reason)),
+            Link::Down { reason, .. } => Err(unavailable(reason)),
         }
     }
 
@@ -118,6 +120,25 @@ impl Shared {
     fn change(&self, change: impl FnOnce(&mut State)) {
         change(&mut self.lock());
         self.changed.notify_all();
+    }
+
+    /// The link is down; `false` if that is no news: it was, for the same reason.
+    fn lose(&self, reason: &str) -> bool {
+        let mut news = true;
+        self.change(|state| {
+            let since = match &state.link {
+                Link::Up => SystemTime::now(),
+                Link::Down { reason: before, since } => {
+                    news = before != reason;
+                    *since
+                }
+            };
+            state.link = Link::Down {
+                reason: reason.to_owned(),
+                since,
+            };
+        });
+        news
     }
 
     /// Waits until the connection is lost, or nobody wants it any more.
@@ -171,6 +192,7 @@ impl Keeper {
             state: Mutex::new(State {
                 link: Link::Down {
                     reason: "it was not tried yet".to_owned(),
+                    since: SystemTime::now(),
                 },
                 epoch: 0,
                 lost: None,
@@ -205,12 +227,7 @@ fn keep(uri: &str, shared: &Arc<Shared>, notices: &UnboundedSender<Notice>) {
     // Nobody listens any more once the daemon goes down: what is not heard then is looked at by the next one.
     let tell = |notice| drop(notices.send(notice));
     let down = |reason: &str| {
-        let link = Link::Down {
-            reason: reason.to_owned(),
-        };
-        // That it is still away for the same reason is no news.
-        if shared.now() != link {
-            shared.change(|state| state.link = link);
+        if shared.lose(reason) {
             tell(Notice::Down {
                 reason: reason.to_owned(),
             });

@@ -11,6 +11,7 @@
 //! ```
 
 mod failure;
+mod fault;
 mod plan;
 mod recipe;
 mod run;

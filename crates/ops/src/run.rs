@@ -12,10 +12,11 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use berth_model::{Action, Code, Fallback};
+use berth_model::{Action, Code, Fallback, Position};
 use berth_store::{Claim, ClaimError, Entry, EntryKind, Fault, Found};
 use tokio::sync::Semaphore;
 
+use crate::fault::{self, Point};
 use crate::{Failure, Memo, Plan, Recipe, StepFn, plan};
 
 /// What the runner needs of the one who has the recipes.
@@ -105,6 +106,18 @@ pub async fn resume(claim: &mut Claim) -> Result<Plan, ClaimError> {
     Ok(plan)
 }
 
+/// Which half of a step.
+#[derive(Debug, Clone, Copy)]
+enum Way {
+    Forth,
+    Back,
+}
+
+/// A step is done, and that is written down: too late for it to fail.
+fn passed(position: Position) {
+    let _ = fault::at(position, Point::Committed);
+}
+
 struct Runner<'a, K: Kitchen> {
     kitchen: &'a K,
     context: Arc<K::Context>,
@@ -117,12 +130,15 @@ impl<K: Kitchen> Runner<'_, K> {
         let mut memo = Memo::from_value(claim.memo());
         while !claim.undoing() {
             let begun = Instant::now();
-            match self.half(&mut claim, &mut memo, |step| step.make).await? {
-                Ok(()) if claim.position().next().is_some() => {
+            let position = claim.position();
+            match self.half(&mut claim, &mut memo, Way::Forth).await? {
+                Ok(()) if position.next().is_some() => {
                     claim.advance(memo.to_value(), begun.elapsed()).await?;
+                    passed(position);
                 }
                 Ok(()) => {
                     claim.commit(memo.to_value(), begun.elapsed()).await?;
+                    passed(position);
                     return Ok(End::Done);
                 }
                 Err(Failure::Cancelled) => return Ok(End::Lost),
@@ -137,7 +153,7 @@ impl<K: Kitchen> Runner<'_, K> {
 
     async fn backwards(&self, mut claim: Claim, mut memo: Memo) -> Result<End, ClaimError> {
         loop {
-            match self.half(&mut claim, &mut memo, |step| step.unmake).await? {
+            match self.half(&mut claim, &mut memo, Way::Back).await? {
                 Ok(()) => {}
                 Err(Failure::Cancelled) => return Ok(End::Lost),
                 Err(failure) => {
@@ -158,23 +174,25 @@ impl<K: Kitchen> Runner<'_, K> {
     }
 
     /// One half of the step the claim is at, tried again while its failures are transient.
-    async fn half(
-        &self,
-        claim: &mut Claim,
-        memo: &mut Memo,
-        which: fn(&crate::Step<K::Context>) -> StepFn<K::Context>,
-    ) -> Result<Result<(), Failure>, ClaimError> {
+    async fn half(&self, claim: &mut Claim, memo: &mut Memo, way: Way) -> Result<Result<(), Failure>, ClaimError> {
         let position = claim.position();
         let recipe = self.kitchen.recipe(position.action());
         let Some(step) = recipe.steps.get(position.step()) else {
             let message = format!("{} has no step {}", position.action(), position.step());
             return Ok(Err(Failure::fatal(Code::Internal, message)));
         };
+        let (function, before, after) = match way {
+            Way::Forth => (step.make, Point::Before, Point::After),
+            Way::Back => (step.unmake, Point::UndoBefore, Point::UndoAfter),
+        };
+        if let Err(failure) = fault::at(position, before) {
+            return Ok(Err(failure));
+        }
         let mut attempts = 1;
         loop {
-            let (result, after) = self.call(which(step), memo.clone()).await;
-            *memo = after;
-            let settled = match result {
+            let (result, remembered) = self.call(function, memo.clone()).await;
+            *memo = remembered;
+            let settled = match result.and_then(|()| fault::at(position, after)) {
                 Err(Failure::Away { code, message }) => {
                     self.note(claim, format!("waits: {message} ({code})")).await?;
                     self.wait_until_back().await

@@ -4,12 +4,13 @@ use std::collections::HashSet;
 use std::net::Ipv4Addr;
 use std::ops::RangeInclusive;
 
-use berth_model::{Action, InstanceId, Mac, PortId, SubnetId, VpcId};
+use berth_model::{Action, InstanceId, Mac, PortId, SubnetId, VolumeState, VpcId};
 use ipnet::{Ipv4AddrRange, Ipv4Net};
 use sqlx::AssertSqlSafe;
 use sqlx::any::AnyRow;
 
-use crate::row::{Columns as _, Sql, sql};
+use crate::operation::Phase;
+use crate::row::{Columns as _, Sql, sql, to_word};
 use crate::tx::Tx;
 use crate::{Store, StoreError};
 
@@ -168,13 +169,23 @@ impl Store {
         self.list(query, PortRecord::read).await
     }
 
-    /// The ports of a VPC that the network is to serve: those of instances that aren't being deleted. Whoever asks
-    /// for them to make them so has to keep a delete from undoing it until that is done.
+    /// The ports of a VPC that the network is to serve: not those of instances that are being deleted, or whose create
+    /// or unshelve is being undone, and not of those that have nothing on the host, shelved or never made. Whoever asks for them to make them so has to keep a delete
+    /// from undoing it until that is done.
     pub async fn served_ports_of_vpc(&self, id: VpcId) -> Result<Vec<PortRecord>, StoreError> {
-        let query = sql("SELECT * FROM ports WHERE vpc = $1 AND NOT EXISTS ( \
-                         SELECT 1 FROM operations WHERE operations.instance = ports.instance \
-                         AND operations.finished_at IS NULL AND operations.action = $2) ORDER BY id");
-        let query = query.bind(id.to_string()).bind(Action::Delete.as_str());
+        let query = sql("SELECT p.* FROM ports p JOIN instances i ON i.id = p.instance \
+                         LEFT JOIN operations o ON o.id = i.operation WHERE p.vpc = $1 \
+                         AND (o.id IS NULL OR NOT (o.action = $2 OR (o.phase = $5 AND o.action IN ($6, $7)))) \
+                         AND (o.id IS NOT NULL OR NOT EXISTS ( \
+                         SELECT 1 FROM volumes v WHERE v.instance = i.id AND v.root = 1 AND v.state IN ($3, $4))) \
+                         ORDER BY p.id")
+        .bind(id.to_string())
+        .bind(Action::Delete.as_str())
+        .bind(VolumeState::Reserved.as_str())
+        .bind(VolumeState::Error.as_str())
+        .bind(to_word(&Phase::Undoing)?)
+        .bind(Action::Create.as_str())
+        .bind(Action::Unshelve.as_str());
         self.list(query, PortRecord::read).await
     }
 

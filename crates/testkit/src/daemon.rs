@@ -95,6 +95,26 @@ impl<'a> Daemon<'a> {
         self.nsenter.wait().expect("the daemon's end")
     }
 
+    /// Has it die, or a step fail, at the points that these lines name: see `berth_ops::fault`. None for no point.
+    ///
+    /// # Panics
+    /// If that can't be written down.
+    pub fn faults(&self, lines: &[&str]) {
+        fs::write(faults(self.host), lines.join("\n")).expect("the file of fault points");
+    }
+
+    /// Waits until it has died by itself.
+    ///
+    /// # Panics
+    /// If it doesn't within a minute.
+    pub fn wait_until_it_dies(&mut self) {
+        let deadline = Instant::now() + Duration::from_mins(1);
+        while self.nsenter.try_wait().expect("the daemon's end").is_none() {
+            assert!(Instant::now() < deadline, "berthd lives on: {}", self.log());
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
     /// Starts it again after it was killed.
     pub fn start_again(&mut self) {
         (self.nsenter, self.pid) = spawn(self.host, &self.args);
@@ -209,6 +229,10 @@ impl Drop for Daemon<'_> {
     }
 }
 
+fn faults(host: &Host) -> PathBuf {
+    host.dir().join("faults")
+}
+
 fn state_dir(host: &Host) -> PathBuf {
     host.dir().join("state")
 }
@@ -243,6 +267,7 @@ fn command(host: &Host, args: &[String]) -> Command {
         .arg("--socket")
         .arg(socket(host))
         .args(args);
+    command.env("BERTH_FAULT_FILE", faults(host));
     command.env("BERTH_LOG", "debug,sqlx=warn,hyper=warn");
     command
 }

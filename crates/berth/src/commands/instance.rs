@@ -9,6 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use berth_api_types::{CreateInstances, InstanceView, OperationView, RebootInstance, ResizeInstance, StopInstance};
 use berth_client::ClientError;
 use clap::{Args, Subcommand};
+use jiff::{SignedDuration, Timestamp};
 
 use crate::cli::Waiting;
 use crate::commands::{Context, ssh};
@@ -305,7 +306,19 @@ fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
     Ok(bytes)
 }
 
+/// From this age on a list says that it may be old: libvirt is away.
+const OLD: SignedDuration = SignedDuration::from_secs(10);
+
 fn print(instances: &Vec<InstanceView>, cx: &Context) -> anyhow::Result<()> {
+    if let Some(first) = instances
+        .first()
+        .filter(|one| Timestamp::now().duration_since(one.as_of) > OLD)
+    {
+        output::error(&format!(
+            "libvirt is away: this is as of {} (see 'berth host show')",
+            first.as_of
+        ));
+    }
     output::print(cx.format, instances, |instances| {
         let row = |one: &InstanceView| {
             let state = match &one.degraded {
@@ -350,6 +363,7 @@ fn show(instance: &InstanceView, cx: &Context) -> anyhow::Result<()> {
                 or_dash(instance.root_volume.map(|id| id.to_string()).as_ref()),
             ),
             ("created", instance.created_at.to_string()),
+            ("as of", instance.as_of.to_string()),
             ("fault", or_dash(instance.fault.as_ref().map(|fault| &fault.message))),
             ("degraded", or_dash(instance.degraded.as_ref())),
             ("allowed now", instance.allowed_actions.join(", ")),

@@ -13,5 +13,6 @@ mod once;
 mod open;
 mod postgres;
 mod records;
+mod served;
 mod usage;
 mod walk;

@@ -7,7 +7,6 @@ use crate::support::*;
 
 on_both! {
     an_instance_is_read_back
-    a_port_is_served_until_its_instance_is_being_deleted
     all_of_a_create_or_none
     addresses_are_given_once_and_free_again
     a_full_subnet_has_no_address
@@ -83,17 +82,6 @@ async fn an_instance_is_read_back(bed: Bed) {
         [port]
     );
     assert_eq!(bed.store.ports_of_instances(&[]).await.unwrap(), []);
-}
-
-async fn a_port_is_served_until_its_instance_is_being_deleted(bed: Bed) {
-    let id = bed.resting(Stable::Active).await;
-    let port = bed.store.ports_of_instance(id).await.unwrap();
-    assert_eq!(bed.store.served_ports_of_vpc(bed.vpc.id).await.unwrap(), port);
-    let _stop = bed.claim(id, Action::Stop).await;
-    assert_eq!(bed.store.served_ports_of_vpc(bed.vpc.id).await.unwrap(), port);
-    let _delete = bed.claim(id, Action::Delete).await;
-    assert_eq!(bed.store.served_ports_of_vpc(bed.vpc.id).await.unwrap(), []);
-    assert_eq!(bed.store.ports_of_vpc(bed.vpc.id).await.unwrap(), port);
 }
 
 async fn all_of_a_create_or_none(bed: Bed) {
