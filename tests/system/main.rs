@@ -8,6 +8,7 @@
 mod actions;
 mod away;
 mod bad_input;
+mod cancel;
 mod check;
 mod console;
 mod crash;

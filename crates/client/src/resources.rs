@@ -182,6 +182,12 @@ impl Client {
         self.get(&format!("/v1/operations/{}", encoded(id))).await
     }
 
+    /// Cancels an operation in flight.
+    pub async fn cancel_operation(&self, id: &str) -> Result<OperationView, ClientError> {
+        let path = format!("/v1/operations/{}/cancel", encoded(id));
+        self.json(self.request(Method::POST, &path)).await
+    }
+
     /// An operation once it has ended.
     pub async fn wait_operation(&self, id: OperationId) -> Result<OperationView, ClientError> {
         loop {

@@ -205,7 +205,7 @@ impl Store {
         self.all(query).await?.iter().map(|row| self.resume(row)).collect()
     }
 
-    fn resume(&self, row: &AnyRow) -> Result<Claim, StoreError> {
+    pub(crate) fn resume(&self, row: &AnyRow) -> Result<Claim, StoreError> {
         Ok(Claim {
             store: self.clone(),
             instance: row.parsed("instance")?,

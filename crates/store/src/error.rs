@@ -99,6 +99,14 @@ pub enum StoreError {
     /// The idempotency key is another request's.
     #[error("the key '{0}' was used for another request within the last day: choose a new one for each request")]
     KeyReused(IdempotencyKey),
+    /// The operation can't be cancelled.
+    #[error("operation {operation} can't be cancelled: {why}")]
+    NotCancellable {
+        /// The operation.
+        operation: OperationId,
+        /// Why not.
+        why: String,
+    },
     /// The store was closed, or the program ended, before the write was done.
     #[error("the database is closed: berthd is ending")]
     Interrupted,
@@ -114,6 +122,7 @@ impl StoreError {
             Self::InUse { .. } => Code::InUse,
             Self::NoAddress { .. } => Code::NoCapacity,
             Self::Params { .. } => Code::InvalidArgument,
+            Self::NotCancellable { .. } => Code::ActionNotAllowed,
             Self::Repeated => Code::Conflict,
             Self::KeyReused(_) => Code::IdempotencyKeyReused,
             Self::Full { .. } => Code::StorageFull,

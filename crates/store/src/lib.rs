@@ -20,6 +20,7 @@
 //! one connection that writes holds, so that a daemon that lost it can't write.
 
 mod adopt;
+mod cancel;
 mod claim;
 mod create;
 mod database;

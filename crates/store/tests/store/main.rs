@@ -5,6 +5,7 @@
 #[macro_use]
 mod support;
 
+mod cancel;
 mod claims;
 mod crash;
 mod events;
