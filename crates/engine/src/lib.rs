@@ -13,6 +13,7 @@
 //! Architecture invariant: nothing here knows XML, a qemu-img flag or nft syntax, and nothing here writes a state.
 
 mod actor;
+mod automatic;
 mod compare;
 mod confirm;
 mod console;
@@ -142,7 +143,7 @@ async fn keep_reconciled(world: Arc<World>, actors: Arc<Actors>, wake: Arc<Notif
         let begun = std::time::Instant::now();
         let done = async {
             actors.run_the_stranded().await?;
-            reconcile::reconcile(&world, &actors).await
+            reconcile::reconcile(&world, &actors).await.map(drop)
         };
         match done.await {
             Ok(()) => tracing::debug!(took = ?begun.elapsed(), "reconciled"),

@@ -5,9 +5,10 @@
 //! host check` shows what it would do, and with `--fix` has it done at once:
 //!
 //! 1. what is there and what is written down becomes a list of findings (`compare`);
-//! 2. each is fixed: leftovers that carry our mark are removed, instances that differ are looked at, VPCs are mended.
-//!    What we don't know is told and never touched;
-//! 3. resizes that are due are confirmed, and VPCs whose guests run are made whole in what no list shows.
+//! 2. what the daemon does by itself with instances that rest is begun (`automatic`);
+//! 3. each finding is fixed: leftovers that carry our mark are removed, instances that differ are looked at, VPCs are
+//!    mended. What we don't know is told and never touched;
+//! 4. VPCs whose guests run are made whole in what no list shows.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -21,7 +22,7 @@ use crate::finding::{Finding, Leftover, Remedy, Repair};
 use crate::guest::vpc_of;
 use crate::network;
 use crate::world::{World, lock};
-use crate::{Engine, EngineError, blocking, confirm};
+use crate::{Engine, EngineError, automatic, blocking};
 
 /// How many records are read at a time.
 const PAGE: u32 = 500;
@@ -54,53 +55,75 @@ impl Done {
 impl Engine {
     /// Compares the records with what is, and changes nothing.
     pub async fn check(&self) -> Result<Vec<Finding>, EngineError> {
-        Ok(findings(&self.world).await?.1)
+        Ok(look_twice(&self.world).await?.findings)
     }
 
-    /// Compares the records with what is, and puts right what can be: each finding with what was done about it.
+    /// Has the reconciler's work done now: each finding with what was done about it.
     pub async fn fix(&self) -> Result<Vec<(Finding, Result<Done, EngineError>)>, EngineError> {
-        let mut fixed = Vec::new();
-        for finding in self.check().await? {
-            let done = fix(&self.world, &self.actors, &finding).await;
-            fixed.push((finding, done));
-        }
-        Ok(fixed)
+        reconcile(&self.world, &self.actors).await
     }
 }
 
-/// Compares and repairs once. What can't be put right now is tried again the next time.
-pub(crate) async fn reconcile(world: &Arc<World>, actors: &Arc<Actors>) -> Result<(), EngineError> {
-    let (records, found) = findings(world).await?;
-    for record in records.instances.values() {
-        confirm::if_due(actors, record).await;
+/// What was compared, and what differs.
+struct Compared {
+    records: Records,
+    reality: Reality,
+    findings: Vec<Finding>,
+}
+
+/// Compares and repairs once: each finding with what was done about it. What can't be put right now is tried again the
+/// next time.
+pub(crate) async fn reconcile(
+    world: &Arc<World>,
+    actors: &Arc<Actors>,
+) -> Result<Vec<(Finding, Result<Done, EngineError>)>, EngineError> {
+    let compared = look_twice(world).await?;
+    let (instances, domains) = (&compared.records.instances, &compared.reality.domains);
+    let status: HashMap<_, _> = domains.iter().map(|domain| (domain.id, domain.status)).collect();
+    // Before what is off is adopted as stopped.
+    automatic::after_boot(actors, instances, |id| status.get(&id).copied()).await?;
+    for record in instances.values() {
+        automatic::settle(actors, record).await;
     }
-    for finding in found {
-        if let Err(error) = fix(world, actors, &finding).await {
+    let mut done = Vec::with_capacity(compared.findings.len());
+    for finding in compared.findings {
+        let fixed = fix(world, actors, &finding).await;
+        if let Err(error) = &fixed {
             tracing::warn!(kind = finding.kind, name = %finding.name, %error, "not put right");
         }
+        done.push((finding, fixed));
     }
     for vpc in world.store.vpcs().await? {
-        mend(world, vpc).await?;
+        let name = vpc.name.clone();
+        if let Err(error) = mend(world, vpc).await {
+            tracing::warn!(vpc = %name, %error, "not mended");
+        }
     }
-    Ok(())
+    Ok(done)
 }
 
-/// What differs, with the records that were compared.
+/// Compares, and if anything differs compares again: what differs both times does.
 ///
 /// What is comes first: a record made after that listing is not missed in it, and nothing of it is a leftover. But what
-/// the listing has not yet may be in the records already. So what is found counts only if it is found once more.
-async fn findings(world: &Arc<World>) -> Result<(Records, Vec<Finding>), EngineError> {
+/// the listing has not yet may be in the records already: that is seen the second time.
+async fn look_twice(world: &Arc<World>) -> Result<Compared, EngineError> {
+    let first = look(world).await?;
+    if first.findings.is_empty() {
+        return Ok(first);
+    }
+    let mut second = look(world).await?;
+    second.findings.retain(|finding| first.findings.contains(finding));
+    Ok(second)
+}
+
+async fn look(world: &Arc<World>) -> Result<Compared, EngineError> {
     let reality = reality(world).await?;
     let records = records(world, &reality).await?;
-    let first = compare(&records, &reality);
-    if first.is_empty() {
-        return Ok((records, first));
-    }
-    let reality = self::reality(world).await?;
-    let records = self::records(world, &reality).await?;
-    let mut found = compare(&records, &reality);
-    found.retain(|finding| first.contains(finding));
-    Ok((records, found))
+    Ok(Compared {
+        findings: compare(&records, &reality),
+        records,
+        reality,
+    })
 }
 
 async fn reality(world: &Arc<World>) -> Result<Reality, EngineError> {

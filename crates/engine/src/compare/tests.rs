@@ -23,6 +23,7 @@ fn whole(stable: Stable) -> (Records, Reality, InstanceId, VolumeId) {
         resized_from: None,
         image,
         key: None,
+        policy: berth_model::Policy::default(),
         fault: None,
         degraded: None,
         created_at: now,
