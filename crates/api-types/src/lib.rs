@@ -5,9 +5,10 @@
 //! ```text
 //!   /v1/instances   instance    /v1/images    image     /v1/operations  operation
 //!   /v1/keypairs    keypair     /v1/types     (model)   /v1/events      event
-//!   /v1/host        host        every error   problem
+//!   /v1/host        host, check every error   problem
 //! ```
 
+mod check;
 mod event;
 mod host;
 mod image;
@@ -17,6 +18,7 @@ mod operation;
 mod page;
 mod problem;
 
+pub use check::{FindingView, HostCheck};
 pub use event::EventView;
 pub use host::{HostView, KvmView, LinkView};
 pub use image::{ImageQuery, ImageView};

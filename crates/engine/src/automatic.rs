@@ -127,7 +127,7 @@ fn later(actors: &Arc<Actors>, id: InstanceId, pause: Duration, work: impl Futur
 /// Claims an instance for a hard reboot in the daemon's own name. That it can't be any more is no error: somebody was
 /// faster.
 async fn reboot(actors: &Arc<Actors>, id: InstanceId) -> Result<(), StoreError> {
-    let by = Requester(BY.to_owned());
+    let by = Requester::new(BY);
     match actors.world().store.claim(id, Action::HardReboot, json!({}), &by).await {
         Ok(claim) => {
             actors.run(claim);

@@ -5,10 +5,12 @@
 #[macro_use]
 mod support;
 
+mod cancel;
 mod claims;
 mod crash;
 mod events;
 mod forge;
+mod once;
 mod open;
 mod postgres;
 mod records;
