@@ -1,5 +1,6 @@
 //! One module a noun: what may be typed after it, and what is done.
 
+mod create;
 mod download;
 pub(crate) mod event;
 pub(crate) mod host;
@@ -7,6 +8,7 @@ pub(crate) mod image;
 pub(crate) mod instance;
 pub(crate) mod keypair;
 pub(crate) mod operation;
+mod resize;
 mod ssh;
 pub(crate) mod types;
 
