@@ -9,6 +9,7 @@ mod claims;
 mod crash;
 mod events;
 mod forge;
+mod history;
 mod open;
 mod postgres;
 mod records;
