@@ -5,7 +5,7 @@
 //! ```text
 //!   /v1/instances   instance    /v1/images    image     /v1/operations  operation
 //!   /v1/keypairs    keypair     /v1/types     (model)   /v1/events      event
-//!   /v1/host        host        every error   problem
+//!   /v1/host        host        /v1/lifecycle lifecycle every error     problem
 //! ```
 
 mod event;
@@ -13,6 +13,7 @@ mod host;
 mod image;
 mod instance;
 mod keypair;
+mod lifecycle;
 mod operation;
 mod page;
 mod problem;
@@ -24,6 +25,7 @@ pub use instance::{
     AddressView, CreateInstances, Created, FaultView, InstanceView, RebootInstance, ResizeInstance, StopInstance,
 };
 pub use keypair::{CreateKeyPair, CreatedKeyPair, KeyPairView};
+pub use lifecycle::{ActionView, AfterCrash, Begins, Lands, LifecycleView, OnFailure, StateView, StepView};
 pub use operation::{OperationView, Outcome, Wait};
 pub use page::{Page, PageQuery};
 pub use problem::Problem;

@@ -16,6 +16,7 @@ mod image;
 mod instance;
 mod instance_type;
 mod keypair;
+mod lifecycle;
 mod operation;
 mod problem;
 mod resize;
@@ -65,6 +66,7 @@ fn described() -> OpenApiRouter<App> {
     OpenApiRouter::with_openapi(Described::openapi())
         .merge(instance::routes())
         .merge(resize::routes())
+        .merge(lifecycle::routes())
         .merge(image::routes())
         .merge(keypair::routes())
         .merge(instance_type::routes())

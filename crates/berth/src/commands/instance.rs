@@ -12,7 +12,7 @@ use clap::{Args, Subcommand};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::cli::Waiting;
-use crate::commands::{Context, ssh};
+use crate::commands::{Context, ssh, states};
 use crate::failure::Failure;
 use crate::output::{self, ago, fields, or_dash, table};
 use crate::terminal;
@@ -29,6 +29,8 @@ pub(crate) enum InstanceVerb {
         /// Its name or id
         instance: String,
     },
+    /// Show the states of an instance, and what moves it from which to which
+    States,
     /// Switch instances on
     Start {
         #[command(flatten)]
@@ -156,6 +158,7 @@ pub(crate) async fn run(verb: InstanceVerb, cx: &Context) -> anyhow::Result<Exit
         InstanceVerb::Create(new) => create(new, cx).await?,
         InstanceVerb::List => print(&cx.client.instances().await?, cx)?,
         InstanceVerb::Show { instance } => show(&cx.client.instance(&instance).await?, cx)?,
+        InstanceVerb::States => states::run(cx).await?,
         InstanceVerb::Start { which } => act(&which, cx, async |one| cx.client.start_instance(one).await).await?,
         InstanceVerb::Stop { which, timeout, force } => {
             let how = StopInstance {

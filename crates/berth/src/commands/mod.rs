@@ -8,6 +8,7 @@ pub(crate) mod instance;
 pub(crate) mod keypair;
 pub(crate) mod operation;
 mod ssh;
+mod states;
 pub(crate) mod types;
 
 use std::path::PathBuf;
