@@ -20,3 +20,4 @@ mod resize;
 mod shelve;
 mod usage;
 mod watch;
+mod why;

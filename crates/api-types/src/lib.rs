@@ -6,9 +6,11 @@
 //!   /v1/instances   instance    /v1/images    image     /v1/operations  operation
 //!   /v1/keypairs    keypair     /v1/types     (model)   /v1/events      event
 //!   /v1/host        host        /v1/lifecycle lifecycle every error     problem
+//!   /v1/instances/{instance}/history          history
 //! ```
 
 mod event;
+mod history;
 mod host;
 mod image;
 mod instance;
@@ -19,6 +21,7 @@ mod page;
 mod problem;
 
 pub use event::EventView;
+pub use history::{Happened, HistoryEntry, StepOutcome};
 pub use host::{HostView, KvmView, LinkView};
 pub use image::{ImageQuery, ImageView};
 pub use instance::{

@@ -11,6 +11,7 @@
 
 mod event;
 mod extract;
+mod history;
 mod host;
 mod image;
 mod instance;
@@ -66,6 +67,7 @@ fn described() -> OpenApiRouter<App> {
     OpenApiRouter::with_openapi(Described::openapi())
         .merge(instance::routes())
         .merge(resize::routes())
+        .merge(history::routes())
         .merge(lifecycle::routes())
         .merge(image::routes())
         .merge(keypair::routes())

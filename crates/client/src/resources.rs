@@ -1,7 +1,7 @@
 //! One method a route.
 
 use berth_api_types::{
-    CreateInstances, CreateKeyPair, Created, CreatedKeyPair, HostView, ImageQuery, ImageView,
+    CreateInstances, CreateKeyPair, Created, CreatedKeyPair, HistoryEntry, HostView, ImageQuery, ImageView,
     InstanceView, KeyPairView, LifecycleView, OperationView, RebootInstance, ResizeInstance, StopInstance,
 };
 use berth_model::{InstanceType, OperationId};
@@ -75,6 +75,11 @@ impl Client {
     /// Deletes an instance.
     pub async fn delete_instance(&self, reference: &str) -> Result<OperationView, ClientError> {
         read(self.delete(&instance(reference, "")).await?).await
+    }
+
+    /// What happened to an instance, oldest first; one that is gone is found by its id.
+    pub async fn history(&self, reference: &str) -> Result<Vec<HistoryEntry>, ClientError> {
+        self.all(&instance(reference, "/history"), &[]).await
     }
 
     /// The states of an instance and the action table.

@@ -18,6 +18,7 @@ mod console;
 mod context;
 mod error;
 mod guest;
+mod history;
 mod host;
 mod image;
 mod instance;
@@ -48,6 +49,7 @@ pub use berth_store::{
     Requester, StoreError, VolumeRecord,
 };
 pub use error::EngineError;
+pub use history::{Happened, History, HistoryEntry, StepEnd};
 pub use host::HostStatus;
 pub use image::NewImage;
 pub use instance::{CreateInstances, Detail, StopRequest};

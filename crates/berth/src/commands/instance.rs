@@ -12,7 +12,7 @@ use clap::{Args, Subcommand};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::cli::Waiting;
-use crate::commands::{Context, ssh, states};
+use crate::commands::{Context, ssh, states, why};
 use crate::failure::Failure;
 use crate::output::{self, ago, fields, or_dash, table};
 use crate::terminal;
@@ -27,6 +27,11 @@ pub(crate) enum InstanceVerb {
     /// Show an instance
     Show {
         /// Its name or id
+        instance: String,
+    },
+    /// Tell what happened to an instance, and why, oldest first
+    Why {
+        /// Its name or id; the id of one that is gone is taken too
         instance: String,
     },
     /// Show the states of an instance, and what moves it from which to which
@@ -158,6 +163,7 @@ pub(crate) async fn run(verb: InstanceVerb, cx: &Context) -> anyhow::Result<Exit
         InstanceVerb::Create(new) => create(new, cx).await?,
         InstanceVerb::List => print(&cx.client.instances().await?, cx)?,
         InstanceVerb::Show { instance } => show(&cx.client.instance(&instance).await?, cx)?,
+        InstanceVerb::Why { instance } => why::run(&instance, cx).await?,
         InstanceVerb::States => states::run(cx).await?,
         InstanceVerb::Start { which } => act(&which, cx, async |one| cx.client.start_instance(one).await).await?,
         InstanceVerb::Stop { which, timeout, force } => {

@@ -10,6 +10,7 @@ pub(crate) mod operation;
 mod ssh;
 mod states;
 pub(crate) mod types;
+mod why;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
