@@ -18,7 +18,8 @@ const CODE: [u8; 22] = [
     0xeb, 0xfc, // jmp end
 ];
 
-fn boot_sector(says: &str) -> Vec<u8> {
+/// A disk that does no more than say something.
+pub(crate) fn boot_sector(says: &str) -> Vec<u8> {
     let mut sector = CODE.to_vec();
     sector.extend(says.as_bytes());
     sector.resize(510, 0);

@@ -161,6 +161,11 @@ fn check(daemon: &Daemon<'_>, name: &str, case: &Case, before: &[String]) {
     };
     let shown = daemon.json(["instance", "show", name]);
     let id = shown["id"].as_str().unwrap();
+    // The lowest one: whatever was given out before is free again.
+    assert_eq!(
+        shown["addresses"][0]["address"], "10.0.0.2",
+        "{told}: an address is lost"
+    );
     if let Some(expected) = domain(case.ends) {
         assert_eq!(daemon.host().virsh(["domstate", id]), expected, "{told}: {state}");
     }

@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use berth_model::{Code, ImageId, InstanceId, Mac, Name, VolumeId};
+use berth_model::{Code, ImageId, InstanceId, Mac, Name, OnBoot, OnCrash, VolumeId};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -29,6 +29,14 @@ pub struct CreateInstances {
     /// User data for cloud-init, in base64; at most 16 KiB decoded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user_data: Option<String>,
+    /// What becomes of it when its guest crashed: `stay` in Error (the default), or `reboot`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub on_crash: Option<OnCrash>,
+    /// What becomes of it when its host was rebooted while it was Active: `start` (the default), or `stay` off.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub on_boot: Option<OnBoot>,
 }
 
 /// The answer to `POST /v1/instances`: an operation for each instance, in the order of their numbers.
@@ -114,6 +122,12 @@ pub struct InstanceView {
     pub fault: Option<FaultView>,
     /// What makes it less than well while it runs, e.g. `paused` or `I/O error on vda: enospc`.
     pub degraded: Option<String>,
+    /// What becomes of it when its guest crashed.
+    #[schema(value_type = String)]
+    pub on_crash: OnCrash,
+    /// What becomes of it when its host was rebooted while it was Active.
+    #[schema(value_type = String)]
+    pub on_boot: OnBoot,
     /// The actions that are allowed now.
     pub allowed_actions: Vec<String>,
     /// The operation in flight.

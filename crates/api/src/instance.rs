@@ -10,6 +10,7 @@ use berth_api_types::{
     CreateInstances, Created, InstanceView, OperationView, Page, PageQuery, Problem, RebootInstance, StopInstance,
 };
 use berth_engine::{DEFAULT_PROJECT, InstanceRecord, StopRequest};
+use berth_model::Policy;
 use serde::Deserialize;
 use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
@@ -66,6 +67,10 @@ async fn create(
         count: body.count.unwrap_or(1),
         key: body.key,
         user_data,
+        policy: Policy {
+            on_crash: body.on_crash.unwrap_or_default(),
+            on_boot: body.on_boot.unwrap_or_default(),
+        },
     };
     let operations = app.engine.create_instances(DEFAULT_PROJECT, request, &by).await?;
     let created = Created {

@@ -31,6 +31,8 @@ pub(crate) fn instance(detail: &Detail) -> InstanceView {
         as_of: detail.as_of,
         fault: record.fault.as_ref().map(fault),
         degraded: record.degraded.clone(),
+        on_crash: record.policy.on_crash,
+        on_boot: record.policy.on_boot,
         allowed_actions: Action::allowed_from(record.standing)
             .iter()
             .map(ToString::to_string)

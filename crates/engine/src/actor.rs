@@ -23,7 +23,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::JoinHandle;
 
-use crate::confirm;
+use crate::automatic;
 use crate::context::{Context, Signal};
 use crate::look::look;
 use crate::recipes::Recipes;
@@ -174,7 +174,7 @@ impl Task {
                     if self.queue.is_empty() {
                         // What libvirt said while the operation had the guest may have outlived the operation.
                         look(&self.actors.world, self.id, None).await;
-                        self.confirm().await;
+                        self.settle().await;
                     }
                 }
                 _ = stopping.changed() => return,
@@ -182,10 +182,10 @@ impl Task {
         }
     }
 
-    /// A resize that was to confirm itself does so once it has landed.
-    async fn confirm(&self) {
+    /// Does what is to be done by itself with an instance that rests now.
+    async fn settle(&self) {
         match self.actors.world.store.instance(self.id).await {
-            Ok(Some(record)) => confirm::if_due(&self.actors, &record).await,
+            Ok(Some(record)) => automatic::settle(&self.actors, &record).await,
             Ok(None) => {}
             Err(error) => tracing::warn!(instance = %self.id, %error, "can't read the instance"),
         }
@@ -206,7 +206,10 @@ impl Task {
                 self.note(running.operation, at, &event).await;
             }
             (Message::Look(None), Some(_)) => {}
-            (Message::Look(event), None) => look(&self.actors.world, self.id, event.as_ref()).await,
+            (Message::Look(event), None) => {
+                look(&self.actors.world, self.id, event.as_ref()).await;
+                self.settle().await;
+            }
         }
     }
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use berth_model::limits::{COUNT_MAX, USER_DATA_MAX};
-use berth_model::{Action, Gib, InstanceId, InstanceType, Mac, Name, PortId, VolumeId};
+use berth_model::{Action, Gib, InstanceId, InstanceType, Mac, Name, Policy, PortId, VolumeId};
 use berth_store::{
     Claim, InstanceRecord, NewInstance, OperationRecord, Page, PortRecord, Requester, StoreError, VolumeRecord,
 };
@@ -28,6 +28,8 @@ pub struct CreateInstances {
     pub key: Option<String>,
     /// User data for cloud-init.
     pub user_data: Option<Vec<u8>>,
+    /// What becomes of them by themselves.
+    pub policy: Policy,
 }
 
 /// How an instance is to be stopped.
@@ -116,6 +118,7 @@ impl Engine {
             image: image.id,
             key,
             user_data: request.user_data.clone(),
+            policy: request.policy,
             root_volume: VolumeId::new(),
             root_size,
             port: PortId::new(),

@@ -13,6 +13,7 @@
 //! Architecture invariant: nothing here knows XML, a qemu-img flag or nft syntax, and nothing here writes a state.
 
 mod actor;
+mod automatic;
 mod confirm;
 mod console;
 mod context;

@@ -17,7 +17,7 @@ use crate::actor::Actors;
 use crate::guest::vpc_of;
 use crate::network;
 use crate::world::{World, lock};
-use crate::{EngineError, blocking, confirm};
+use crate::{EngineError, automatic, blocking};
 
 /// How many records are read at a time.
 const PAGE: u32 = 500;
@@ -33,9 +33,12 @@ pub(crate) async fn reconcile(world: &Arc<World>, actors: &Arc<Actors>) -> Resul
     let plumbing = blocking(move || Ok(network.inventory()?)).await?;
 
     let instances = instances(world).await?;
+    let found: HashMap<_, _> = domains.iter().map(|domain| (domain.id, domain.status)).collect();
+    // Before what is off is adopted as stopped.
+    automatic::after_boot(actors, &instances, |id| found.get(&id).copied()).await?;
     look_at_all(actors, &instances, &domains);
     for record in instances.values() {
-        confirm::if_due(actors, record).await;
+        automatic::settle(actors, record).await;
     }
     remove_domains(world, &instances, &domains).await?;
     remove_files(world, &instances, files).await?;

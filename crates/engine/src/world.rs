@@ -5,14 +5,14 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use berth_domain_xml::Accel;
 use berth_hypervisor::{HostFacts, Hypervisor, HypervisorError, choose};
-use berth_model::{ImageId, OwnerId, VpcId};
+use berth_model::{ImageId, InstanceId, OwnerId, VpcId};
 use berth_network::Network;
 use berth_storage::Storage;
 use berth_store::{Store, StoreError};
 use jiff::Timestamp;
 use tokio::runtime::Handle;
 
-use crate::Settings;
+use crate::{Settings, automatic};
 
 /// The adapters, and what all instances share.
 pub(crate) struct World {
@@ -27,6 +27,10 @@ pub(crate) struct World {
     pub(crate) vpcs: VpcLocks,
     /// Images whose file is there before their record is: not leftovers.
     pub(crate) importing: Mutex<HashSet<ImageId>>,
+    /// Instances that something waits to be done about.
+    pub(crate) waiting: Mutex<HashSet<InstanceId>>,
+    /// This boot of the host.
+    pub(crate) boot: Option<String>,
     runtime: Handle,
     host: OnceLock<Host>,
 }
@@ -70,6 +74,8 @@ impl World {
             settings,
             vpcs: VpcLocks::default(),
             importing: Mutex::default(),
+            waiting: Mutex::default(),
+            boot: automatic::this_boot(),
             runtime: Handle::current(),
             host: OnceLock::new(),
         }))

@@ -2,7 +2,7 @@
 //!
 //! A domain is found by its UUID, which is its instance's id, anew for each verb: nothing is kept that could be stale.
 
-use berth_domain_xml::{Identity, NAMESPACE};
+use berth_domain_xml::{Identity, NAMESPACE, observe};
 use berth_model::{GuestStatus, InstanceId};
 use virt::connect::Connect;
 use virt::domain::Domain;
@@ -56,11 +56,23 @@ impl Hypervisor {
         })
     }
 
-    /// Makes sure the domain is defined as this XML has it. A guest that runs takes it when it is started next.
+    /// Makes sure the domain is defined as this XML has it. A guest that runs takes it when it is started next. One that
+    /// somebody renamed gets its name back.
     pub fn define(&self, xml: &str) -> Result<(), HypervisorError> {
+        let wanted = observe(xml)?;
         let xml = xml.to_owned();
         self.pool.call("define a domain", move |connection| {
-            connection.define_domain_xml(&xml).map(drop)
+            let define = || connection.define_domain_xml(&xml).map(drop);
+            match define() {
+                Err(error) if is(&error, sys::VIR_ERR_OPERATION_FAILED) => match find(connection, wanted.id)? {
+                    Some(domain) if domain.name()? != wanted.name => {
+                        domain.rename(&wanted.name, 0)?;
+                        define()
+                    }
+                    Some(_) | None => Err(error),
+                },
+                other => other,
+            }
         })
     }
 

@@ -61,6 +61,8 @@ codes! {
     HypervisorUnavailable = "hypervisor_unavailable", 503, 5;
     /// libvirt answered with an error.
     HypervisorError = "hypervisor_error", 502, 1;
+    /// The guest's kernel panicked, or QEMU crashed under it.
+    GuestCrashed = "guest_crashed", 502, 1;
     /// The network of the host refused what was asked of it.
     NetworkError = "network_error", 500, 1;
     /// The state directory or its disk is full.

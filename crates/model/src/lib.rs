@@ -14,6 +14,7 @@ pub mod limits;
 mod mac;
 mod name;
 mod observe;
+mod policy;
 mod size;
 mod volume;
 
@@ -27,5 +28,6 @@ pub use instance_type::{InstanceType, default_catalog};
 pub use mac::{Mac, ParseMacError};
 pub use name::{Name, ParseNameError};
 pub use observe::{Adoption, Known, Verdict, observe};
+pub use policy::{OnBoot, OnCrash, Policy};
 pub use size::{Gib, Mib};
 pub use volume::{VOLUME_MAX, VOLUME_MIN, VOLUME_TABLE, VolumeAction, VolumeLanding, VolumeRow, VolumeState};

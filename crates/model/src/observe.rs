@@ -212,7 +212,7 @@ fn crashed(stable: Stable, why: &str) -> Verdict {
         Stable::Active | Stable::Stopped | Stable::Resized => Verdict::Adopt(Adoption {
             to: Some(Stable::Error),
             degraded: Some(None),
-            fault: Some((Code::HypervisorError, format!("{why}; a hard reboot starts it again"))),
+            fault: Some((Code::GuestCrashed, format!("{why}; a hard reboot starts it again"))),
             message: Some(why.to_owned()),
             ..Adoption::of("guest.crashed")
         }),

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use std::net::Ipv4Addr;
 
 use berth_model::{
-    Action, Gib, ImageId, InstanceId, InstanceType, KeyPairId, Mac, Name, PortId, Position, Standing, SubnetId,
+    Action, Gib, ImageId, InstanceId, InstanceType, KeyPairId, Mac, Name, Policy, PortId, Position, Standing, SubnetId,
     VolumeId, VolumeState, VpcId,
 };
 use serde_json::json;
@@ -35,6 +35,8 @@ pub struct NewInstance {
     pub key: Option<KeyPairId>,
     /// User data for cloud-init.
     pub user_data: Option<Vec<u8>>,
+    /// What becomes of it by itself.
+    pub policy: Policy,
     /// The id of its root volume.
     pub root_volume: VolumeId,
     /// The size of its root volume.
@@ -142,6 +144,7 @@ fn record(tx: &Tx, new: &NewInstance, operation: &OperationRecord, key: Option<K
         resized_from: None,
         image: new.image,
         key,
+        policy: new.policy,
         fault: None,
         degraded: None,
         created_at: tx.at,
@@ -151,8 +154,8 @@ fn record(tx: &Tx, new: &NewInstance, operation: &OperationRecord, key: Option<K
 
 async fn insert(tx: &mut Tx, record: &InstanceRecord) -> Result<(), StoreError> {
     let insert = sql("INSERT INTO instances \
-                      (id, project, name, revision, operation, instance_type, image, key_pair, created_at, updated_at) \
-                      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9)")
+                      (id, project, name, revision, operation, instance_type, image, key_pair, created_at, updated_at, \
+                      policy) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9, $10)")
     .bind(record.id.to_string())
     .bind(record.project.as_str())
     .bind(record.name.as_str())
@@ -161,7 +164,8 @@ async fn insert(tx: &mut Tx, record: &InstanceRecord) -> Result<(), StoreError> 
     .bind(to_json(&record.instance_type)?)
     .bind(record.image.to_string())
     .bind(maybe_to_json(record.key.as_ref())?)
-    .bind(tx.micros());
+    .bind(tx.micros())
+    .bind(to_json(&record.policy)?);
     tx.run(insert).await.map(|_| ())
 }
 

@@ -1,6 +1,6 @@
 //! Instances: reading them. What writes them is `create` and `transition`.
 
-use berth_model::{ImageId, InstanceId, InstanceType, Name, OperationId, Stable, Standing};
+use berth_model::{ImageId, InstanceId, InstanceType, Name, OperationId, Policy, Stable, Standing};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sqlx::Row as _;
@@ -33,6 +33,8 @@ pub struct InstanceRecord {
     pub image: ImageId,
     /// The key pair that may log in, as it was when the instance was made.
     pub key: Option<KeyRef>,
+    /// What becomes of it by itself.
+    pub policy: Policy,
     /// What went wrong last, until an action puts it right.
     pub fault: Option<Fault>,
     /// What makes it less than well while it runs.
@@ -96,6 +98,7 @@ impl InstanceRecord {
             resized_from: row.maybe_json("before_resize")?,
             image: row.parsed("image")?,
             key: row.maybe_json("key_pair")?,
+            policy: row.maybe_json("policy")?.unwrap_or_default(),
             fault: row.maybe_json("fault")?,
             degraded: row.maybe_text("degraded")?,
             created_at: row.time("created_at")?,

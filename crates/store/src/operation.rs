@@ -193,6 +193,25 @@ impl Store {
         Ok(params.iter().filter_map(shelf_image).collect())
     }
 
+    /// How many operations of that action on an instance were asked for by somebody since that time.
+    pub async fn count_operations(
+        &self,
+        instance: InstanceId,
+        action: Action,
+        by: &str,
+        since: Timestamp,
+    ) -> Result<u32, StoreError> {
+        let query = sql(
+            "SELECT COUNT(*) AS amount FROM operations WHERE instance = $1 AND action = $2 \
+                         AND requested_by = $3 AND created_at >= $4",
+        )
+        .bind(instance.to_string())
+        .bind(action.as_str())
+        .bind(by)
+        .bind(since.as_microsecond());
+        Ok(self.one(query, |row| row.number("amount")).await?.unwrap_or_default())
+    }
+
     /// An operation.
     pub async fn operation(&self, id: OperationId) -> Result<Option<OperationRecord>, StoreError> {
         self.one(

@@ -104,6 +104,19 @@ impl Store {
         Ok(self.inner.owner)
     }
 
+    /// The boot of the host after which all was started again that should be; none before there was one.
+    pub async fn handled_boot(&self) -> Result<Option<String>, StoreError> {
+        let boot = self.one(sql("SELECT boot FROM installation"), |row| row.maybe_text("boot"));
+        Ok(boot.await?.flatten())
+    }
+
+    /// Writes down that after this boot of the host all was started again that should be.
+    pub async fn set_handled_boot(&self, boot: &str) -> Result<(), StoreError> {
+        let mut tx = self.begin().await?;
+        tx.run(sql("UPDATE installation SET boot = $1").bind(boot)).await?;
+        tx.commit().await
+    }
+
     /// Begins a transaction that writes.
     pub(crate) async fn begin(&self) -> Result<Tx, StoreError> {
         Tx::begin(&self.inner).await

@@ -8,7 +8,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use berth_api_types::{CreateInstances, InstanceView, OperationView, RebootInstance, ResizeInstance, StopInstance};
 use berth_client::ClientError;
-use clap::{Args, Subcommand};
+use berth_model::{OnBoot, OnCrash};
+use clap::{Args, Subcommand, ValueEnum};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::cli::Waiting;
@@ -130,8 +131,27 @@ pub(crate) struct Create {
     /// A file for cloud-init, at most 16 KiB; - for stdin
     #[arg(long, value_name = "FILE")]
     user_data: Option<PathBuf>,
+    /// What becomes of it when its guest crashes: it stays in Error, or is rebooted [default: stay]
+    #[arg(long, value_enum, value_name = "POLICY")]
+    on_crash: Option<Crash>,
+    /// What becomes of it when the host is rebooted while it is Active: it is started again, or stays off
+    /// [default: start]
+    #[arg(long, value_enum, value_name = "POLICY")]
+    on_boot: Option<Boot>,
     #[command(flatten)]
     waiting: Waiting,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Crash {
+    Stay,
+    Reboot,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Boot {
+    Start,
+    Stay,
 }
 
 #[derive(Debug, Args)]
@@ -219,6 +239,14 @@ async fn create(new: Create, cx: &Context) -> anyhow::Result<()> {
         count: new.count,
         key: new.key,
         user_data,
+        on_crash: new.on_crash.map(|policy| match policy {
+            Crash::Stay => OnCrash::Stay,
+            Crash::Reboot => OnCrash::Reboot,
+        }),
+        on_boot: new.on_boot.map(|policy| match policy {
+            Boot::Start => OnBoot::Start,
+            Boot::Stay => OnBoot::Stay,
+        }),
     };
     let follower = begin(new.waiting, cx).await?;
     let operations = cx.client.create_instances(&request).await?.operations;

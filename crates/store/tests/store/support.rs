@@ -3,8 +3,8 @@
 use std::future::Future;
 
 use berth_model::{
-    Action, DiskFormat, Firmware, Gib, ImageId, InstanceId, KeyPairId, Mac, Name, OsFamily, PortId, Position, Stable,
-    VolumeId, default_catalog,
+    Action, DiskFormat, Firmware, Gib, ImageId, InstanceId, KeyPairId, Mac, Name, OsFamily, Policy, PortId, Position,
+    Stable, VolumeId, default_catalog,
 };
 use berth_store::{
     Claim, Database, Fault, Found, ImageRecord, InstanceRecord, KeyPairRecord, NetworkTemplate, NewInstance, Requester,
@@ -141,6 +141,7 @@ impl Bed {
             image: self.image.id,
             key: Some(self.key.id),
             user_data: None,
+            policy: Policy::default(),
             root_volume: VolumeId::new(),
             root_size: Gib(8),
             port: PortId::new(),
