@@ -6,13 +6,14 @@ use std::process::ExitCode;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use berth_api_types::{CreateInstances, InstanceView, OperationView, RebootInstance, ResizeInstance, StopInstance};
+use berth_api_types::{CreateInstances, InstanceView, OperationView, RebootInstance, StopInstance};
 use berth_client::ClientError;
 use berth_model::{OnBoot, OnCrash};
 use clap::{Args, Subcommand, ValueEnum};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::cli::Waiting;
+use crate::commands::resize::{self, Resize};
 use crate::commands::{Context, ssh, states, why};
 use crate::failure::Failure;
 use crate::output::{self, ago, fields, or_dash, table};
@@ -154,20 +155,6 @@ enum Boot {
     Stay,
 }
 
-#[derive(Debug, Args)]
-pub(crate) struct Resize {
-    /// Its name or id
-    instance: String,
-    /// The new type: see 'berth type list'
-    #[arg(long = "type", value_name = "TYPE")]
-    instance_type: String,
-    /// Confirm once the guest runs on the new type
-    #[arg(long)]
-    confirm: bool,
-    #[command(flatten)]
-    waiting: Waiting,
-}
-
 /// Which instances.
 #[derive(Debug, Args)]
 pub(crate) struct Which {
@@ -197,7 +184,7 @@ pub(crate) async fn run(verb: InstanceVerb, cx: &Context) -> anyhow::Result<Exit
             let how = RebootInstance { hard };
             act(&which, cx, async |one| cx.client.reboot_instance(one, &how).await).await?;
         }
-        InstanceVerb::Resize(how) => resize(&how, cx).await?,
+        InstanceVerb::Resize(how) => resize::run(&how, cx).await?,
         InstanceVerb::ResizeConfirm { which } => {
             act(&which, cx, async |one| cx.client.confirm_resize(one).await).await?;
         }
@@ -253,37 +240,6 @@ async fn create(new: Create, cx: &Context) -> anyhow::Result<()> {
     finish(follower, &operations, cx).await
 }
 
-async fn resize(how: &Resize, cx: &Context) -> anyhow::Result<()> {
-    let request = ResizeInstance {
-        instance_type: how.instance_type.clone(),
-        confirm: how.confirm,
-    };
-    // Listening begins before anything is asked: the confirmation is the daemon's own doing.
-    let confirmed = match begin(how.waiting, cx).await?.filter(|_| how.confirm) {
-        Some(follower) => Some((follower, cx.client.events(None).await?)),
-        None => None,
-    };
-    let follower = begin(how.waiting, cx).await?;
-    let resize = cx.client.resize_instance(&how.instance, &request).await?;
-    let Some((confirmation, mut events)) = confirmed else {
-        return finish(follower, &[resize], cx).await;
-    };
-    if let Some(follower) = follower {
-        follower.finish(std::slice::from_ref(&resize)).await?;
-    }
-    let (instance, own) = (resize.instance.to_string(), resize.id.to_string());
-    while let Some(event) = events.next().await? {
-        match event.operation {
-            Some(other) if event.resource == instance && other != own => {
-                let operation = cx.client.operation(&other).await?;
-                return finish(Some(confirmation), &[operation], cx).await;
-            }
-            _ => {}
-        }
-    }
-    Ok(())
-}
-
 /// Asks for the same of each, then waits for all.
 async fn act(
     which: &Which,
@@ -298,7 +254,7 @@ async fn act(
     finish(follower, &operations, cx).await
 }
 
-async fn begin(waiting: Waiting, cx: &Context) -> anyhow::Result<Option<Follower>> {
+pub(super) async fn begin(waiting: Waiting, cx: &Context) -> anyhow::Result<Option<Follower>> {
     if waiting.no_wait {
         return Ok(None);
     }
@@ -306,7 +262,11 @@ async fn begin(waiting: Waiting, cx: &Context) -> anyhow::Result<Option<Follower
 }
 
 /// Without waiting the operations' ids are the result; else the instances as they are then.
-async fn finish(follower: Option<Follower>, operations: &[OperationView], cx: &Context) -> anyhow::Result<()> {
+pub(super) async fn finish(
+    follower: Option<Follower>,
+    operations: &[OperationView],
+    cx: &Context,
+) -> anyhow::Result<()> {
     let Some(follower) = follower else {
         for operation in operations {
             output::line(&operation.id.to_string())?;

@@ -7,6 +7,7 @@ pub(crate) mod image;
 pub(crate) mod instance;
 pub(crate) mod keypair;
 pub(crate) mod operation;
+mod resize;
 mod ssh;
 mod states;
 pub(crate) mod types;

@@ -1,0 +1,53 @@
+//! `berth instance resize`, and the confirmation that the daemon does by itself when it is asked to.
+
+use berth_api_types::ResizeInstance;
+use clap::Args;
+
+use crate::cli::Waiting;
+use crate::commands::Context;
+use crate::commands::instance::{begin, finish};
+
+#[derive(Debug, Args)]
+pub(crate) struct Resize {
+    /// Its name or id
+    instance: String,
+    /// The new type: see 'berth type list'
+    #[arg(long = "type", value_name = "TYPE")]
+    instance_type: String,
+    /// Confirm once the guest runs on the new type
+    #[arg(long)]
+    confirm: bool,
+    #[command(flatten)]
+    waiting: Waiting,
+}
+
+pub(crate) async fn run(how: &Resize, cx: &Context) -> anyhow::Result<()> {
+    let request = ResizeInstance {
+        instance_type: how.instance_type.clone(),
+        confirm: how.confirm,
+    };
+    // Listening begins before anything is asked: the confirmation is the daemon's own doing.
+    let confirmed = match begin(how.waiting, cx).await?.filter(|_| how.confirm) {
+        Some(follower) => Some((follower, cx.client.events(None).await?)),
+        None => None,
+    };
+    let follower = begin(how.waiting, cx).await?;
+    let resize = cx.client.resize_instance(&how.instance, &request).await?;
+    let Some((confirmation, mut events)) = confirmed else {
+        return finish(follower, &[resize], cx).await;
+    };
+    if let Some(follower) = follower {
+        follower.finish(std::slice::from_ref(&resize)).await?;
+    }
+    let (instance, own) = (resize.instance.to_string(), resize.id.to_string());
+    while let Some(event) = events.next().await? {
+        match event.operation {
+            Some(other) if event.resource == instance && other != own => {
+                let operation = cx.client.operation(&other).await?;
+                return finish(Some(confirmation), &[operation], cx).await;
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
