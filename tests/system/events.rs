@@ -63,6 +63,10 @@ fn a_guest_whose_policy_says_so_is_rebooted_when_it_or_its_qemu_crashes() {
     host.run("pkill", ["-KILL", "-f", "qemu-system"]);
     assert_eq!(states(watch.until(&id, "Active")), reboot);
     guest.wait_for_boot(3);
+    let why = daemon.ok(["instance", "why", "web"]);
+    let again = "hard_reboot asked for by berthd (because the guest crashed)";
+    assert_eq!(why.matches(again).count(), 2, "{why}");
+    assert!(why.contains("the guest's kernel panicked; "), "{why}");
 }
 
 #[test]

@@ -26,3 +26,4 @@ mod together;
 mod usage;
 mod walk;
 mod watch;
+mod why;

@@ -27,4 +27,7 @@ pub struct EventView {
     /// Why, in words, when there is more to say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
+    /// The event of libvirt that led to it, in libvirt's words, e.g. `stopped (destroyed)`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub heard: Option<String>,
 }

@@ -5,27 +5,32 @@
 //! ```text
 //!   /v1/instances   instance    /v1/images    image     /v1/operations  operation
 //!   /v1/keypairs    keypair     /v1/types     (model)   /v1/events      event
-//!   /v1/host        host, check every error   problem
+//!   /v1/host        host, check /v1/lifecycle lifecycle   every error   problem
+//!   /v1/instances/{instance}/history          history
 //! ```
 
 mod check;
 mod event;
+mod history;
 mod host;
 mod image;
 mod instance;
 mod keypair;
+mod lifecycle;
 mod operation;
 mod page;
 mod problem;
 
 pub use check::{FindingView, HostCheck};
 pub use event::EventView;
+pub use history::{Happened, HistoryEntry, StepOutcome};
 pub use host::{HostView, KvmView, LinkView};
 pub use image::{ImageQuery, ImageView};
 pub use instance::{
     AddressView, CreateInstances, Created, FaultView, InstanceView, RebootInstance, ResizeInstance, StopInstance,
 };
 pub use keypair::{CreateKeyPair, CreatedKeyPair, KeyPairView};
+pub use lifecycle::{ActionView, AfterCrash, Begins, Lands, LifecycleView, OnFailure, StateView, StepView};
 pub use operation::{OperationView, Outcome, Wait};
 pub use page::{Page, PageQuery};
 pub use problem::Problem;

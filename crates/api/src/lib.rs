@@ -12,11 +12,13 @@
 mod check;
 mod event;
 mod extract;
+mod history;
 mod host;
 mod image;
 mod instance;
 mod instance_type;
 mod keypair;
+mod lifecycle;
 mod once;
 mod operation;
 mod problem;
@@ -67,6 +69,8 @@ fn described() -> OpenApiRouter<App> {
     let mut router = OpenApiRouter::with_openapi(Described::openapi())
         .merge(instance::routes())
         .merge(resize::routes())
+        .merge(history::routes())
+        .merge(lifecycle::routes())
         .merge(image::routes())
         .merge(keypair::routes())
         .merge(instance_type::routes())

@@ -41,11 +41,21 @@ pub(crate) fn instance(detail: &Detail) -> InstanceView {
     }
 }
 
-fn fault(fault: &Fault) -> FaultView {
+pub(crate) fn fault(fault: &Fault) -> FaultView {
     FaultView {
         code: fault.code,
         message: fault.message.clone(),
         at: fault.at,
+    }
+}
+
+pub(crate) fn outcome(phase: Phase) -> Outcome {
+    match phase {
+        Phase::Running => Outcome::Running,
+        Phase::Undoing => Outcome::Undoing,
+        Phase::Succeeded => Outcome::Succeeded,
+        Phase::Failed => Outcome::Failed,
+        Phase::Cancelled => Outcome::Cancelled,
     }
 }
 
@@ -55,13 +65,7 @@ pub(crate) fn operation(record: &OperationRecord) -> OperationView {
         action: record.action.to_string(),
         instance: record.instance,
         instance_name: record.instance_name.clone(),
-        outcome: match record.phase {
-            Phase::Running => Outcome::Running,
-            Phase::Undoing => Outcome::Undoing,
-            Phase::Succeeded => Outcome::Succeeded,
-            Phase::Failed => Outcome::Failed,
-            Phase::Cancelled => Outcome::Cancelled,
-        },
+        outcome: outcome(record.phase),
         state: record.position.state().to_string(),
         error: record.fault.as_ref().map(fault),
         created_at: record.created_at,
@@ -108,5 +112,6 @@ pub(crate) fn event(record: &EventRecord) -> EventView {
         state: record.state.clone(),
         operation: record.operation.map(|id| id.to_string()),
         message: record.message.clone(),
+        heard: record.heard.clone(),
     }
 }

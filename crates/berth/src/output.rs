@@ -13,8 +13,17 @@ use crate::cli::Format;
 
 /// Prints a value: as the API has it, or as a table of these rows.
 pub(crate) fn print<T: Serialize>(format: Format, value: &T, table: impl FnOnce(&T) -> Table) -> io::Result<()> {
+    text(format, value, |value| lines(&table(value)))
+}
+
+/// Prints a value: as the API has it, or as this text.
+pub(crate) fn text<T: Serialize + ?Sized>(
+    format: Format,
+    value: &T,
+    text: impl FnOnce(&T) -> String,
+) -> io::Result<()> {
     let text = match format {
-        Format::Table => lines(&table(value)),
+        Format::Table => text(value),
         Format::Json => serde_json::to_string_pretty(value).map_err(io::Error::other)? + "\n",
         Format::Yaml => serde_yaml_ng::to_string(value).map_err(io::Error::other)?,
     };
@@ -58,7 +67,8 @@ pub(crate) fn fields<const N: usize>(rows: [(&str, String); N]) -> Table {
     table
 }
 
-fn lines(table: &Table) -> String {
+/// A table as text, without blanks at the ends of its lines.
+pub(crate) fn lines(table: &Table) -> String {
     let mut text = String::new();
     for line in table.lines() {
         text.push_str(line.trim());

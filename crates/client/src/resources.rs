@@ -1,8 +1,8 @@
 //! One method a route.
 
 use berth_api_types::{
-    CreateInstances, CreateKeyPair, Created, CreatedKeyPair, HostCheck, HostView, ImageQuery, ImageView, InstanceView,
-    KeyPairView, OperationView, RebootInstance, ResizeInstance, StopInstance,
+    CreateInstances, CreateKeyPair, Created, CreatedKeyPair, HistoryEntry, HostCheck, HostView, ImageQuery, ImageView,
+    InstanceView, KeyPairView, LifecycleView, OperationView, RebootInstance, ResizeInstance, StopInstance,
 };
 use berth_model::{InstanceType, OperationId};
 use reqwest::{Body, Method, header};
@@ -79,6 +79,16 @@ impl Client {
     /// Deletes an instance.
     pub async fn delete_instance(&self, reference: &str) -> Result<OperationView, ClientError> {
         self.begin(self.request(Method::DELETE, &instance(reference, ""))).await
+    }
+
+    /// What happened to an instance, oldest first; one that is gone is found by its id.
+    pub async fn history(&self, reference: &str) -> Result<Vec<HistoryEntry>, ClientError> {
+        self.all(&instance(reference, "/history"), &[]).await
+    }
+
+    /// The states of an instance and the action table.
+    pub async fn lifecycle(&self) -> Result<LifecycleView, ClientError> {
+        self.get("/v1/lifecycle").await
     }
 
     /// What an instance wrote to its serial console: the last lines, or all that is kept.

@@ -18,6 +18,7 @@ use std::time::Duration;
 use berth_model::{Action, GuestEvent, InstanceId, OperationId};
 use berth_ops::{End, Retry};
 use berth_store::{Claim, StoreError};
+use jiff::Timestamp;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::JoinHandle;
@@ -136,6 +137,7 @@ impl Actors {
 
 /// An operation under way.
 struct Running {
+    operation: OperationId,
     signals: SignalSender<Signal>,
     end: JoinHandle<()>,
 }
@@ -204,13 +206,27 @@ impl Task {
                 self.queue.push_back(claim);
             }
             (Message::Look(Some(event)), Some(running)) => {
-                let _ = running.signals.send(Signal::Guest(event));
+                let at = Timestamp::now();
+                let _ = running.signals.send(Signal::Guest(event.clone()));
+                // Written down after the step was told, so that nothing waits for it.
+                self.note(running.operation, at, &event).await;
             }
             (Message::Look(None), Some(_)) => {}
             (Message::Look(event), None) => {
                 look(&self.actors.world, self.id, event.as_ref()).await;
                 self.settle().await;
             }
+        }
+    }
+
+    /// Keeps what libvirt reported while an operation has the guest. That Berth has defined the domain says the step
+    /// itself, and the agent's coming and going says nothing of it.
+    async fn note(&self, operation: OperationId, at: Timestamp, event: &GuestEvent) {
+        if matches!(event, GuestEvent::Defined | GuestEvent::Agent { .. }) {
+            return;
+        }
+        if let Err(error) = self.actors.world.store.hear(operation, at, event).await {
+            tracing::warn!(instance = %self.id, %event, %error, "an event of libvirt is not in the journal");
         }
     }
 
@@ -248,7 +264,11 @@ impl Task {
                 }
             }
         });
-        self.running = Some(Running { signals, end });
+        self.running = Some(Running {
+            operation,
+            signals,
+            end,
+        });
     }
 }
 

@@ -75,7 +75,7 @@ async fn reboot_later(actors: &Arc<Actors>, id: InstanceId) {
         let rebooted = match again.world().store.instance(id).await {
             Ok(Some(record)) if crashed(&record) => {
                 tracing::info!(instance = %id, ?pause, "the guest crashed; its policy has it rebooted");
-                reboot(&again, id).await
+                reboot(&again, id, "the guest crashed").await
             }
             Ok(_) => Ok(()),
             Err(error) => Err(error),
@@ -124,11 +124,12 @@ fn later(actors: &Arc<Actors>, id: InstanceId, pause: Duration, work: impl Futur
     });
 }
 
-/// Claims an instance for a hard reboot in the daemon's own name. That it can't be any more is no error: somebody was
-/// faster.
-async fn reboot(actors: &Arc<Actors>, id: InstanceId) -> Result<(), StoreError> {
+/// Claims an instance for a hard reboot in the daemon's own name, and keeps why. That it can't be any more is no error:
+/// somebody was faster.
+async fn reboot(actors: &Arc<Actors>, id: InstanceId, because: &str) -> Result<(), StoreError> {
     let by = Requester::new(BY);
-    match actors.world().store.claim(id, Action::HardReboot, json!({}), &by).await {
+    let params = json!({ "because": because });
+    match actors.world().store.claim(id, Action::HardReboot, params, &by).await {
         Ok(claim) => {
             actors.run(claim);
             Ok(())
@@ -157,7 +158,7 @@ pub(crate) async fn after_boot(
         let off = matches!(status(record.id), Some(GuestStatus::Off(_)) | None);
         if was_active && off && record.policy.on_boot == OnBoot::Start {
             tracing::info!(instance = %record.id, "the host was rebooted: starting what was Active");
-            reboot(actors, record.id).await?;
+            reboot(actors, record.id, "the host was rebooted").await?;
         }
     }
     Ok(world.store.set_handled_boot(boot).await?)

@@ -21,6 +21,7 @@ mod context;
 mod error;
 mod finding;
 mod guest;
+mod history;
 mod host;
 mod image;
 mod instance;
@@ -52,6 +53,7 @@ pub use berth_store::{
 };
 pub use error::EngineError;
 pub use finding::Finding;
+pub use history::{Happened, History, HistoryEntry, StepEnd};
 pub use host::HostStatus;
 pub use image::NewImage;
 pub use instance::{CreateInstances, Detail, StopRequest};

@@ -167,6 +167,40 @@ pub const TABLE: &[Row] = &[
     row(Action::Delete, From::Anything, &[on(S::Deleting)], Landing::Gone, Fallback::Error),
 ];
 
+impl From {
+    /// The states at rest that it names; none for a create.
+    pub const fn stables(self) -> &'static [Stable] {
+        match self {
+            Self::Nothing => &[],
+            Self::At(stables) => stables,
+            Self::Anything => Stable::ALL,
+        }
+    }
+}
+
+impl Landing {
+    /// The states at rest it may be; none if the instance is gone.
+    pub fn stables(self) -> Vec<Stable> {
+        match self {
+            Self::In(stable) => vec![stable],
+            Self::BeforeResize => ON_OR_OFF.stables().to_vec(),
+            Self::Gone => Vec::new(),
+        }
+    }
+}
+
+impl Row {
+    /// The states at rest it may fall back to; none if it goes on as another action.
+    pub fn falls_back_to(&self) -> Vec<Stable> {
+        match self.on_failure {
+            Fallback::Error => vec![Stable::Error],
+            Fallback::Origin => self.from.stables().to_vec(),
+            Fallback::AsFound => ON_OR_OFF.stables().to_vec(),
+            Fallback::Becomes(_) => Vec::new(),
+        }
+    }
+}
+
 impl Action {
     /// Every action, in the order of the table.
     pub const ALL: &'static [Self] = &[

@@ -2,6 +2,8 @@
 //!
 //! Only the words are here. `berth-hypervisor` produces them, `observe` of `berth-engine` says what they mean.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 /// What libvirt answers when asked for the state of a domain (`virDomainGetState`).
@@ -84,4 +86,47 @@ pub enum GuestEvent {
         /// Whether it is there now.
         connected: bool,
     },
+}
+
+impl fmt::Display for OffReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Shutdown => "shutdown",
+            Self::Destroyed => "destroyed",
+            Self::Crashed => "crashed",
+            Self::Failed => "failed",
+            Self::Other => "other",
+        })
+    }
+}
+
+impl fmt::Display for PauseReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Asked => "asked",
+            Self::IoError => "I/O error",
+            Self::StartingUp => "starting up",
+            Self::Other => "other",
+        })
+    }
+}
+
+/// In libvirt's own words, as they are kept in the journal and the event log.
+impl fmt::Display for GuestEvent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Defined => f.write_str("defined"),
+            Self::Undefined => f.write_str("undefined"),
+            Self::Started => f.write_str("started"),
+            Self::Suspended(reason) => write!(f, "suspended ({reason})"),
+            Self::Resumed => f.write_str("resumed"),
+            Self::Stopped(reason) => write!(f, "stopped ({reason})"),
+            Self::ShutdownFinished => f.write_str("shutdown finished"),
+            Self::Panicked => f.write_str("crashed (panicked)"),
+            Self::Rebooted => f.write_str("reboot"),
+            Self::IoError { disk, reason } => write!(f, "I/O error on {disk} ({reason})"),
+            Self::Agent { connected: true } => f.write_str("guest agent connected"),
+            Self::Agent { connected: false } => f.write_str("guest agent disconnected"),
+        }
+    }
 }

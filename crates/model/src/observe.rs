@@ -43,9 +43,22 @@ pub struct Adoption {
     fault: Option<(Code, String)>,
     kind: &'static str,
     message: Option<String>,
+    heard: Option<String>,
 }
 
 impl Adoption {
+    /// Of that kind, and nothing changes yet.
+    fn of(kind: &'static str) -> Self {
+        Self {
+            to: None,
+            degraded: None,
+            fault: None,
+            kind,
+            message: None,
+            heard: None,
+        }
+    }
+
     /// The stable state to move to; none if only something is noted.
     pub fn to(&self) -> Option<Stable> {
         self.to
@@ -70,6 +83,11 @@ impl Adoption {
     pub fn message(&self) -> Option<&str> {
         self.message.as_deref()
     }
+
+    /// The event of libvirt that led to it, in libvirt's words; none if libvirt said so when it was asked.
+    pub fn heard(&self) -> Option<&str> {
+        self.heard.as_deref()
+    }
 }
 
 /// What it means that `status` is what a query just said, after `event` if one woke us.
@@ -78,7 +96,13 @@ impl Adoption {
 pub fn observe(known: Known<'_>, event: Option<&GuestEvent>, status: Option<GuestStatus>) -> Verdict {
     match known.standing {
         Standing::Moving { .. } => Verdict::Nothing,
-        Standing::Resting(stable) => at_rest(stable, known.degraded, event, status),
+        Standing::Resting(stable) => match at_rest(stable, known.degraded, event, status) {
+            Verdict::Nothing => Verdict::Nothing,
+            Verdict::Adopt(adoption) => Verdict::Adopt(Adoption {
+                heard: event.map(ToString::to_string),
+                ..adoption
+            }),
+        },
     }
 }
 
@@ -101,8 +125,7 @@ fn undefined(stable: Stable) -> Verdict {
                 Code::HypervisorError,
                 "the domain was undefined outside of Berth; a hard reboot defines it again".to_owned(),
             )),
-            kind: "guest.undefined",
-            message: None,
+            ..Adoption::of("guest.undefined")
         }),
         // A failed create has no domain, a shelved instance has none either.
         Stable::Error | Stable::ShelvedOffloaded => Verdict::Nothing,
@@ -115,18 +138,12 @@ fn running(stable: Stable, degraded: Option<&str>, event: Option<&GuestEvent>) -
         // An instance in Error may run all along; only a start of its own brings it back.
         Stable::Error if event == Some(&GuestEvent::Started) => started("started outside of Berth"),
         Stable::Active if degraded.is_some() => Verdict::Adopt(Adoption {
-            to: None,
             degraded: Some(None),
-            fault: None,
-            kind: "guest.resumed",
-            message: None,
+            ..Adoption::of("guest.resumed")
         }),
         Stable::Active | Stable::Resized if event == Some(&GuestEvent::Rebooted) => Verdict::Adopt(Adoption {
-            to: None,
-            degraded: None,
-            fault: None,
-            kind: "guest.rebooted",
             message: Some("the guest rebooted by itself".to_owned()),
+            ..Adoption::of("guest.rebooted")
         }),
         Stable::Active | Stable::Resized | Stable::Error | Stable::ShelvedOffloaded => Verdict::Nothing,
     }
@@ -136,9 +153,8 @@ fn started(why: &str) -> Verdict {
     Verdict::Adopt(Adoption {
         to: Some(Stable::Active),
         degraded: Some(None),
-        fault: None,
-        kind: "guest.started",
         message: Some(why.to_owned()),
+        ..Adoption::of("guest.started")
     })
 }
 
@@ -164,8 +180,7 @@ fn paused(stable: Stable, degraded: Option<&str>, event: Option<&GuestEvent>, re
         to,
         message: Some(flag.clone()),
         degraded: Some(Some(flag)),
-        fault: None,
-        kind: "guest.paused",
+        ..Adoption::of("guest.paused")
     })
 }
 
@@ -187,9 +202,8 @@ fn stopped(why: &str) -> Verdict {
     Verdict::Adopt(Adoption {
         to: Some(Stable::Stopped),
         degraded: Some(None),
-        fault: None,
-        kind: "guest.stopped",
         message: Some(why.to_owned()),
+        ..Adoption::of("guest.stopped")
     })
 }
 
@@ -199,8 +213,8 @@ fn crashed(stable: Stable, why: &str) -> Verdict {
             to: Some(Stable::Error),
             degraded: Some(None),
             fault: Some((Code::GuestCrashed, format!("{why}; a hard reboot starts it again"))),
-            kind: "guest.crashed",
             message: Some(why.to_owned()),
+            ..Adoption::of("guest.crashed")
         }),
         Stable::Error | Stable::ShelvedOffloaded => Verdict::Nothing,
     }

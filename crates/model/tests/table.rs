@@ -50,6 +50,30 @@ fn the_row_of_an_action_is_its_own() {
 }
 
 #[test]
+fn a_row_tells_where_it_may_end() {
+    for row in TABLE {
+        let told = row.lands.stables().into_iter().map(Some);
+        let nothing_left = (row.lands == Landing::Gone).then_some(None);
+        let becomes = match row.on_failure {
+            Fallback::Becomes(other) => ends(other),
+            Fallback::Error | Fallback::Origin | Fallback::AsFound => Vec::new(),
+        };
+        let fallback = row.falls_back_to().into_iter().map(Some).chain(becomes);
+        let told: Vec<_> = told.chain(nothing_left).chain(fallback).collect();
+        assert_eq!(told, ends(row.action), "{}", row.action);
+        for stable in Stable::ALL {
+            let allowed = row.action.allowed(Standing::Resting(*stable));
+            assert_eq!(
+                row.from.stables().contains(stable),
+                allowed,
+                "{} from {stable}",
+                row.action
+            );
+        }
+    }
+}
+
+#[test]
 fn every_state_is_reached_and_left() {
     let mut reached: BTreeSet<InstanceState> = BTreeSet::new();
     let mut left: BTreeSet<InstanceState> = BTreeSet::new();

@@ -91,11 +91,18 @@ pub async fn run<K: Kitchen>(
     }
 }
 
-/// Turns a claim found in flight after a crash to the way its [`Plan`] says; [`run`] takes it from there.
+/// Turns a claim found in flight after a crash to the way its [`Plan`] says, and writes that down; [`run`] takes it
+/// from there.
 pub async fn resume(claim: &mut Claim) -> Result<Plan, ClaimError> {
     let plan = plan(claim.position(), claim.undoing());
+    let state = claim.position().state();
+    let goes_on = match plan {
+        Plan::GoOn => format!("the daemon started again and goes on with {state}"),
+        Plan::GoOnUndoing => format!("the daemon started again and goes on undoing {state}"),
+        Plan::RollBack => format!("the daemon started again and undoes {state}"),
+    };
+    note(claim, EntryKind::Noted, goes_on, None).await?;
     if plan == Plan::RollBack {
-        let state = claim.position().state();
         claim
             .undo(Fault::new(
                 Code::Internal,
@@ -104,6 +111,21 @@ pub async fn resume(claim: &mut Claim) -> Result<Plan, ClaimError> {
             .await?;
     }
     Ok(plan)
+}
+
+/// Writes a line into the journal, about the step that the claim is at.
+async fn note(
+    claim: &mut Claim,
+    kind: EntryKind,
+    message: String,
+    duration: Option<Duration>,
+) -> Result<(), ClaimError> {
+    let entry = Entry {
+        kind,
+        message: Some(message),
+        duration,
+    };
+    claim.record(entry).await
 }
 
 /// Which half of a step.
@@ -190,16 +212,18 @@ impl<K: Kitchen> Runner<'_, K> {
         }
         let mut attempts = 1;
         loop {
+            let begun = Instant::now();
             let (result, remembered) = self.call(function, memo.clone()).await;
             *memo = remembered;
             let settled = match result.and_then(|()| fault::at(position, after)) {
                 Err(Failure::Away { code, message }) => {
-                    self.note(claim, format!("waits: {message} ({code})")).await?;
+                    let waits = format!("waits: {message} ({code})");
+                    note(claim, EntryKind::Noted, waits, None).await?;
                     self.wait_until_back().await
                 }
                 Err(Failure::Transient { code, message }) if attempts < self.retry.attempts => {
-                    self.note(claim, format!("attempt {attempts}: {message} ({code})"))
-                        .await?;
+                    let failed = format!("{message} ({code})");
+                    note(claim, EntryKind::Retried, failed, Some(begun.elapsed())).await?;
                     tokio::time::sleep(self.retry.pause * 2_u32.pow(attempts - 1)).await;
                     attempts += 1;
                     Ok(())
@@ -210,16 +234,6 @@ impl<K: Kitchen> Runner<'_, K> {
                 return Ok(settled);
             }
         }
-    }
-
-    /// Writes into the journal that an attempt failed.
-    async fn note(&self, claim: &mut Claim, message: String) -> Result<(), ClaimError> {
-        let entry = Entry {
-            kind: EntryKind::Failed,
-            message: Some(message),
-            duration: None,
-        };
-        claim.record(entry).await
     }
 
     async fn wait_until_back(&self) -> Result<(), Failure> {

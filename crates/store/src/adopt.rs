@@ -37,6 +37,7 @@ impl Store {
         let event = NewEvent::about(adoption.kind(), &id, &before.record.name);
         tx.event(NewEvent {
             message: adoption.message().map(str::to_owned),
+            heard: adoption.heard().map(str::to_owned),
             ..event
         })
         .await?;

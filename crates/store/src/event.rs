@@ -30,6 +30,8 @@ pub struct EventRecord {
     pub operation: Option<OperationId>,
     /// Why, in words, when there is more to say.
     pub message: Option<String>,
+    /// The event of libvirt that led to it, in libvirt's words.
+    pub heard: Option<String>,
 }
 
 /// An event before it has its number.
@@ -41,6 +43,7 @@ pub(crate) struct NewEvent {
     pub(crate) state: Option<&'static str>,
     pub(crate) operation: Option<OperationId>,
     pub(crate) message: Option<String>,
+    pub(crate) heard: Option<String>,
 }
 
 impl NewEvent {
@@ -64,6 +67,7 @@ impl NewEvent {
             state: self.state.map(str::to_owned),
             operation: self.operation,
             message: self.message,
+            heard: self.heard,
         }
     }
 }
@@ -71,8 +75,8 @@ impl NewEvent {
 impl EventRecord {
     pub(crate) fn insert(&self) -> Sql {
         sql(
-            "INSERT INTO events (seq, at, kind, resource, name, state, operation, message) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+            "INSERT INTO events (seq, at, kind, resource, name, state, operation, message, heard) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
         )
         .bind(self.seq)
         .bind(self.at.as_microsecond())
@@ -82,9 +86,10 @@ impl EventRecord {
         .bind(self.state.as_deref())
         .bind(self.operation.map(|id| id.to_string()))
         .bind(self.message.as_deref())
+        .bind(self.heard.as_deref())
     }
 
-    fn read(row: &AnyRow) -> Result<Self, StoreError> {
+    pub(crate) fn read(row: &AnyRow) -> Result<Self, StoreError> {
         Ok(Self {
             seq: row.number("seq")?,
             at: row.time("at")?,
@@ -94,6 +99,7 @@ impl EventRecord {
             state: row.maybe_text("state")?,
             operation: row.maybe_parsed("operation")?,
             message: row.maybe_text("message")?,
+            heard: row.maybe_text("heard")?,
         })
     }
 }

@@ -21,10 +21,14 @@ pub enum EntryKind {
     Begun,
     /// The step is done.
     Done,
-    /// An attempt at the step failed, or the step did.
+    /// An attempt at the step failed, and it is tried again.
+    Retried,
+    /// The step failed, or could not be undone.
     Failed,
     /// The step is undone.
     Undone,
+    /// libvirt sent an event of the guest meanwhile; the message is the event in libvirt's words.
+    Heard,
     /// Something else worth knowing.
     Noted,
 }
@@ -53,6 +57,8 @@ impl Entry {
 /// A line of the journal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JournalRecord {
+    /// The operation.
+    pub operation: OperationId,
     /// Its number within the operation, from 1.
     pub number: u32,
     /// When it was written.
@@ -68,13 +74,14 @@ pub struct JournalRecord {
 }
 
 impl JournalRecord {
-    fn read(row: &AnyRow) -> Result<Self, StoreError> {
+    pub(crate) fn read(row: &AnyRow) -> Result<Self, StoreError> {
         let duration: Option<u64> = row
             .maybe_number("duration")?
             .map(u64::try_from)
             .transpose()
             .map_err(|error| StoreError::corrupt("duration", &error))?;
         Ok(Self {
+            operation: row.parsed("operation")?,
             number: row.number("number")?,
             at: row.time("at")?,
             position: read_position(row)?,

@@ -8,7 +8,7 @@ use clap::{Args, Subcommand};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::cli::Waiting;
-use crate::commands::{Context, create, resize, ssh};
+use crate::commands::{Context, create, resize, ssh, states, why};
 use crate::output::{self, ago, fields, or_dash, table};
 use crate::terminal;
 use crate::wait::Follower;
@@ -24,6 +24,13 @@ pub(crate) enum InstanceVerb {
         /// Its name or id
         instance: String,
     },
+    /// Tell what happened to an instance, and why, oldest first
+    Why {
+        /// Its name or id; the id of one that is gone is taken too
+        instance: String,
+    },
+    /// Show the states of an instance, and what moves it from which to which
+    States,
     /// Switch instances on
     Start {
         #[command(flatten)]
@@ -114,6 +121,8 @@ pub(crate) async fn run(verb: InstanceVerb, cx: &Context) -> anyhow::Result<Exit
         InstanceVerb::Create(new) => create::run(new, cx).await?,
         InstanceVerb::List => print(&cx.client.instances().await?, cx)?,
         InstanceVerb::Show { instance } => show(&cx.client.instance(&instance).await?, cx)?,
+        InstanceVerb::Why { instance } => why::run(&instance, cx).await?,
+        InstanceVerb::States => states::run(cx).await?,
         InstanceVerb::Start { which } => act(&which, cx, async |one| cx.client.start_instance(one).await).await?,
         InstanceVerb::Stop { which, timeout, force } => {
             let how = StopInstance {

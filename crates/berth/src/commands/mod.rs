@@ -10,7 +10,9 @@ pub(crate) mod keypair;
 pub(crate) mod operation;
 mod resize;
 mod ssh;
+mod states;
 pub(crate) mod types;
+mod why;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

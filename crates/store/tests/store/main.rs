@@ -10,6 +10,7 @@ mod claims;
 mod crash;
 mod events;
 mod forge;
+mod history;
 mod once;
 mod open;
 mod postgres;
