@@ -8,6 +8,8 @@
 mod actions;
 mod away;
 mod bad_input;
+mod cancel;
+mod check;
 mod console;
 mod crash;
 mod daemon;
@@ -17,6 +19,7 @@ mod guest;
 mod image;
 mod kvm;
 mod matrix;
+mod once;
 mod resize;
 mod shelve;
 mod together;

@@ -164,6 +164,10 @@ impl Walk<'_> {
             _ => {}
         }
         self.known.insert(name, Known { stable, ..known });
+        if !landed && stable == Stable::Active {
+            // Its button was pressed, which can't be taken back: sooner or later it hears it.
+            self.destroy(name);
+        }
     }
 
     /// Somebody pulls the plug behind our back.

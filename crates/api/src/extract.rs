@@ -5,7 +5,7 @@ use axum::extract::rejection::{JsonRejection, QueryRejection};
 use axum::extract::{ConnectInfo, FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
 use axum::serve::IncomingStream;
-use berth_engine::{Page, Requester};
+use berth_engine::{Once, Page, Requester};
 use berth_model::Code;
 use berth_model::limits::PAGE_MAX;
 use serde::de::DeserializeOwned;
@@ -84,9 +84,10 @@ impl<S: Send + Sync> FromRequestParts<S> for By {
             .await
             .ok()
             .and_then(|info| info.0.uid);
-        Ok(Self(Requester(
-            peer.map_or_else(|| "unknown".to_owned(), |uid| format!("uid {uid}")),
-        )))
+        Ok(Self(Requester {
+            who: peer.map_or_else(|| "unknown".to_owned(), |uid| format!("uid {uid}")),
+            once: parts.extensions.get::<Once>().cloned(),
+        }))
     }
 }
 

@@ -9,6 +9,7 @@
 //!                     └────────── problem+json ◀──┘
 //! ```
 
+mod check;
 mod event;
 mod extract;
 mod history;
@@ -18,6 +19,7 @@ mod instance;
 mod instance_type;
 mod keypair;
 mod lifecycle;
+mod once;
 mod operation;
 mod problem;
 mod resize;
@@ -64,7 +66,7 @@ struct Described;
 
 /// The routes, with the document that describes them.
 fn described() -> OpenApiRouter<App> {
-    OpenApiRouter::with_openapi(Described::openapi())
+    let mut router = OpenApiRouter::with_openapi(Described::openapi())
         .merge(instance::routes())
         .merge(resize::routes())
         .merge(history::routes())
@@ -75,6 +77,9 @@ fn described() -> OpenApiRouter<App> {
         .merge(operation::routes())
         .merge(event::routes())
         .merge(host::routes())
+        .merge(check::routes());
+    once::describe(router.get_openapi_mut());
+    router
 }
 
 /// The OpenAPI document of all routes.
@@ -85,6 +90,10 @@ pub fn openapi() -> Document {
 /// The router that serves the API.
 pub fn router(engine: Engine, about: About) -> Router {
     let (router, document) = described().split_for_parts();
+    let app = App {
+        engine,
+        about: Arc::new(about),
+    };
     router
         .route(
             "/v1/openapi.json",
@@ -92,9 +101,7 @@ pub fn router(engine: Engine, about: About) -> Router {
         )
         .fallback(async |uri: axum::http::Uri| ApiError::no_route(uri.path()))
         .method_not_allowed_fallback(async |uri: axum::http::Uri| ApiError::no_method(uri.path()))
+        .layer(axum::middleware::from_fn_with_state(app.clone(), once::once))
         .layer(DefaultBodyLimit::max(BODY_MAX))
-        .with_state(App {
-            engine,
-            about: Arc::new(about),
-        })
+        .with_state(app)
 }

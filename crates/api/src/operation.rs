@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::extract::{Path, State};
+use axum::response::Response;
 use berth_api_types::{OperationView, Page, PageQuery, Problem, Wait};
 use berth_engine::DEFAULT_PROJECT;
 use berth_model::OperationId;
@@ -12,7 +13,8 @@ use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::extract::{Query, page, paged};
+use crate::extract::{By, Query, page, paged};
+use crate::instance::accepted;
 use crate::problem::ApiError;
 use crate::{App, views};
 
@@ -26,6 +28,7 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(list))
         .routes(routes!(show))
         .routes(routes!(wait))
+        .routes(routes!(cancel))
 }
 
 /// Which operations are wanted.
@@ -91,6 +94,15 @@ async fn wait(
     Ok(Json(views::operation(
         &app.engine.wait_operation(parse(&id)?, most).await?,
     )))
+}
+
+/// Cancels an operation in flight: what it did is undone, and its instance is as it was before, or in Error with nothing
+/// left on the host if it was being created. Refused once it has ended, and for what is seen through: reboots, a resize
+/// being reverted, a delete.
+#[utoipa::path(post, path = "/v1/operations/{operation}/cancel", params(("operation" = String, description = "id")),
+    responses((status = 202, body = OperationView), (status = "4XX", body = Problem)))]
+async fn cancel(State(app): State<App>, By(by): By, Path(id): Path<String>) -> Result<Response, ApiError> {
+    Ok(accepted(&app.engine.cancel_operation(parse(&id)?, &by).await?))
 }
 
 fn parse(id: &str) -> Result<OperationId, ApiError> {

@@ -4,6 +4,7 @@ use std::error::Error as _;
 use std::path::{Path, PathBuf};
 
 use berth_api_types::{Page, Problem};
+use berth_model::IdempotencyKey;
 use reqwest::{Method, RequestBuilder, Response};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -40,7 +41,11 @@ impl Client {
 
     /// Sends a request; any answer but a success is an error.
     pub(crate) async fn send(&self, request: RequestBuilder) -> Result<Response, ClientError> {
-        let response = request.send().await.map_err(|error| self.unreachable(&error))?;
+        self.check(request.send().await).await
+    }
+
+    async fn check(&self, answer: Result<Response, reqwest::Error>) -> Result<Response, ClientError> {
+        let response = answer.map_err(|error| self.unreachable(&error))?;
         let status = response.status();
         if status.is_success() || status == reqwest::StatusCode::SWITCHING_PROTOCOLS {
             return Ok(response);
@@ -62,6 +67,19 @@ impl Client {
 
     pub(crate) async fn delete(&self, path: &str) -> Result<Response, ClientError> {
         self.send(self.request(Method::DELETE, path)).await
+    }
+
+    /// Sends a request that begins operations, with a key of its own: if the connection breaks before the answer is
+    /// there it is sent once more, and nothing is begun twice.
+    pub(crate) async fn begin<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<T, ClientError> {
+        let request = request.header(IdempotencyKey::HEADER, IdempotencyKey::random().as_str());
+        let Some(again) = request.try_clone() else {
+            return self.json(request).await;
+        };
+        match request.send().await {
+            Err(error) if !error.is_connect() => self.json(again).await,
+            answer => read(self.check(answer).await?).await,
+        }
     }
 
     pub(crate) async fn json<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<T, ClientError> {
@@ -138,5 +156,44 @@ pub(crate) fn encoded(text: &str) -> String {
         out.replace('.', "%2E")
     } else {
         out
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use std::io::{BufRead as _, BufReader, Write as _};
+    use std::os::unix::net::{UnixListener, UnixStream};
+
+    use super::*;
+
+    /// The key of the next request on that connection.
+    fn key_of(stream: &UnixStream) -> String {
+        let lines = BufReader::new(stream).lines().map(Result::unwrap);
+        let head: Vec<_> = lines.take_while(|line| !line.is_empty()).collect();
+        let key = head.iter().find_map(|line| line.strip_prefix("idempotency-key: "));
+        key.unwrap().to_owned()
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_request_whose_answer_is_lost_is_sent_again_with_its_key() {
+        let dir = tempfile::tempdir().unwrap();
+        let socket = dir.path().join("s");
+        let listener = UnixListener::bind(&socket).unwrap();
+        let server = std::thread::spawn(move || {
+            let lost = key_of(&listener.accept().unwrap().0);
+            let (mut stream, _) = listener.accept().unwrap();
+            let again = key_of(&stream);
+            stream
+                .write_all(b"HTTP/1.1 202 Accepted\r\ncontent-length: 2\r\n\r\n{}")
+                .unwrap();
+            (lost, again)
+        });
+        let client = Client::new(&socket).unwrap();
+        let answer: serde_json::Value = client.begin(client.request(Method::POST, "/v1/x")).await.unwrap();
+        assert_eq!(answer, serde_json::json!({}));
+        let (lost, again) = server.join().unwrap();
+        assert_eq!(lost, again);
     }
 }

@@ -1,13 +1,13 @@
 //! One method a route.
 
 use berth_api_types::{
-    CreateInstances, CreateKeyPair, Created, CreatedKeyPair, HistoryEntry, HostView, ImageQuery, ImageView,
+    CreateInstances, CreateKeyPair, Created, CreatedKeyPair, HistoryEntry, HostCheck, HostView, ImageQuery, ImageView,
     InstanceView, KeyPairView, LifecycleView, OperationView, RebootInstance, ResizeInstance, StopInstance,
 };
 use berth_model::{InstanceType, OperationId};
 use reqwest::{Body, Method, header};
 
-use crate::http::{encoded, read};
+use crate::http::encoded;
 use crate::{Client, ClientError};
 
 /// Instances.
@@ -24,57 +24,61 @@ impl Client {
 
     /// Asks for new instances.
     pub async fn create_instances(&self, request: &CreateInstances) -> Result<Created, ClientError> {
-        self.post("/v1/instances", request).await
+        self.begin(self.request(Method::POST, "/v1/instances").json(request))
+            .await
     }
 
     /// Switches an instance on.
     pub async fn start_instance(&self, reference: &str) -> Result<OperationView, ClientError> {
-        self.json(self.request(Method::POST, &instance(reference, "/start")))
+        self.begin(self.request(Method::POST, &instance(reference, "/start")))
             .await
     }
 
     /// Shuts an instance down.
     pub async fn stop_instance(&self, reference: &str, how: &StopInstance) -> Result<OperationView, ClientError> {
-        self.post(&instance(reference, "/stop"), how).await
+        self.begin(self.request(Method::POST, &instance(reference, "/stop")).json(how))
+            .await
     }
 
     /// Reboots an instance.
     pub async fn reboot_instance(&self, reference: &str, how: &RebootInstance) -> Result<OperationView, ClientError> {
-        self.post(&instance(reference, "/reboot"), how).await
+        self.begin(self.request(Method::POST, &instance(reference, "/reboot")).json(how))
+            .await
     }
 
     /// Changes an instance's type.
     pub async fn resize_instance(&self, reference: &str, how: &ResizeInstance) -> Result<OperationView, ClientError> {
-        self.post(&instance(reference, "/resize"), how).await
+        self.begin(self.request(Method::POST, &instance(reference, "/resize")).json(how))
+            .await
     }
 
     /// Keeps the new type of a resized instance.
     pub async fn confirm_resize(&self, reference: &str) -> Result<OperationView, ClientError> {
-        self.json(self.request(Method::POST, &instance(reference, "/resize/confirm")))
+        self.begin(self.request(Method::POST, &instance(reference, "/resize/confirm")))
             .await
     }
 
     /// Goes back to the old type of a resized instance.
     pub async fn revert_resize(&self, reference: &str) -> Result<OperationView, ClientError> {
-        self.json(self.request(Method::POST, &instance(reference, "/resize/revert")))
+        self.begin(self.request(Method::POST, &instance(reference, "/resize/revert")))
             .await
     }
 
     /// Saves an instance as an image and gives back all that it holds of the host.
     pub async fn shelve_instance(&self, reference: &str) -> Result<OperationView, ClientError> {
-        self.json(self.request(Method::POST, &instance(reference, "/shelve")))
+        self.begin(self.request(Method::POST, &instance(reference, "/shelve")))
             .await
     }
 
     /// Makes a shelved instance anew and starts it.
     pub async fn unshelve_instance(&self, reference: &str) -> Result<OperationView, ClientError> {
-        self.json(self.request(Method::POST, &instance(reference, "/unshelve")))
+        self.begin(self.request(Method::POST, &instance(reference, "/unshelve")))
             .await
     }
 
     /// Deletes an instance.
     pub async fn delete_instance(&self, reference: &str) -> Result<OperationView, ClientError> {
-        read(self.delete(&instance(reference, "")).await?).await
+        self.begin(self.request(Method::DELETE, &instance(reference, ""))).await
     }
 
     /// What happened to an instance, oldest first; one that is gone is found by its id.
@@ -188,6 +192,12 @@ impl Client {
         self.get(&format!("/v1/operations/{}", encoded(id))).await
     }
 
+    /// Cancels an operation in flight.
+    pub async fn cancel_operation(&self, id: &str) -> Result<OperationView, ClientError> {
+        let path = format!("/v1/operations/{}/cancel", encoded(id));
+        self.json(self.request(Method::POST, &path)).await
+    }
+
     /// An operation once it has ended.
     pub async fn wait_operation(&self, id: OperationId) -> Result<OperationView, ClientError> {
         loop {
@@ -212,6 +222,16 @@ impl Client {
     /// Shows the host.
     pub async fn host(&self) -> Result<HostView, ClientError> {
         self.get("/v1/host").await
+    }
+
+    /// Compares the records with what is really there.
+    pub async fn check_host(&self) -> Result<HostCheck, ClientError> {
+        self.get("/v1/host/check").await
+    }
+
+    /// Compares likewise, and puts right what can be.
+    pub async fn fix_host(&self) -> Result<HostCheck, ClientError> {
+        self.json(self.request(Method::POST, "/v1/host/check")).await
     }
 }
 

@@ -76,6 +76,12 @@ impl Actors {
         }
     }
 
+    /// Takes an operation back by a claim that took it from the one who runs it: a step that waits stops waiting.
+    pub(crate) fn take_back(self: &Arc<Self>, claim: Claim) {
+        lock(&self.owned).insert(claim.operation());
+        self.tell(claim.instance(), Message::Run(Box::new(claim)));
+    }
+
     /// Goes on with the operations in flight that nobody runs: those whose run broke off because the store failed.
     pub(crate) async fn run_the_stranded(self: &Arc<Self>) -> Result<(), StoreError> {
         for claim in self.world.store.in_flight().await? {
@@ -236,6 +242,8 @@ impl Task {
             }
         };
         let actors = Arc::clone(&self.actors);
+        // The end of the run that a claim was taken from has given it up.
+        lock(&actors.owned).insert(claim.operation());
         let (id, operation, action) = (self.id, claim.operation(), claim.position().action());
         let end = tokio::spawn(async move {
             tracing::info!(instance = %id, %operation, %action, "the operation goes on");

@@ -127,7 +127,7 @@ fn later(actors: &Arc<Actors>, id: InstanceId, pause: Duration, work: impl Futur
 /// Claims an instance for a hard reboot in the daemon's own name, and keeps why. That it can't be any more is no error:
 /// somebody was faster.
 async fn reboot(actors: &Arc<Actors>, id: InstanceId, because: &str) -> Result<(), StoreError> {
-    let by = Requester(BY.to_owned());
+    let by = Requester::new(BY);
     let params = json!({ "because": because });
     match actors.world().store.claim(id, Action::HardReboot, params, &by).await {
         Ok(claim) => {

@@ -22,7 +22,7 @@ pub(crate) async fn if_due(actors: &Arc<Actors>, record: &InstanceRecord) {
     if !from.confirm && window.is_none_or(|window| age < window) {
         return;
     }
-    let by = Requester("berthd".to_owned());
+    let by = Requester::new("berthd");
     match actors
         .world()
         .store

@@ -262,7 +262,7 @@ impl Engine {
 }
 
 /// Does it in a task of its own: a client that goes away must not leave a claim that nobody runs.
-async fn to_its_end<T: Send + 'static>(
+pub(crate) async fn to_its_end<T: Send + 'static>(
     work: impl Future<Output = Result<T, EngineError>> + Send + 'static,
 ) -> Result<T, EngineError> {
     tokio::spawn(work)

@@ -14,10 +14,12 @@
 
 mod actor;
 mod automatic;
+mod compare;
 mod confirm;
 mod console;
 mod context;
 mod error;
+mod finding;
 mod guest;
 mod history;
 mod host;
@@ -46,15 +48,17 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::JoinHandle;
 
 pub use berth_store::{
-    EventRecord, Fault, ImageRecord, InstanceRecord, KeyPairRecord, OperationRecord, Page, Phase, PortRecord,
+    EventRecord, Fault, ImageRecord, InstanceRecord, KeyPairRecord, Once, OperationRecord, Page, Phase, PortRecord,
     Requester, StoreError, VolumeRecord,
 };
 pub use error::EngineError;
+pub use finding::Finding;
 pub use history::{Happened, History, HistoryEntry, StepEnd};
 pub use host::HostStatus;
 pub use image::NewImage;
 pub use instance::{CreateInstances, Detail, StopRequest};
 pub use keypair::NewKeyPair;
+pub use reconcile::Done;
 pub use settings::Settings;
 pub use world::Host;
 
@@ -141,8 +145,7 @@ async fn keep_reconciled(world: Arc<World>, actors: Arc<Actors>, wake: Arc<Notif
         let begun = std::time::Instant::now();
         let done = async {
             actors.run_the_stranded().await?;
-            reconcile::reconcile(&world, &actors).await?;
-            reconcile::mend_networks(&world).await
+            reconcile::reconcile(&world, &actors).await.map(drop)
         };
         match done.await {
             Ok(()) => tracing::debug!(took = ?begun.elapsed(), "reconciled"),

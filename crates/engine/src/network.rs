@@ -1,17 +1,13 @@
 //! Networks: for now each project has one VPC with one subnet, made by itself.
 
-use std::collections::{BTreeSet, HashSet};
 use std::net::Ipv4Addr;
-use std::sync::Arc;
 
 use berth_model::VpcId;
-use berth_network::{Inventory, Port};
+use berth_network::Port;
 use berth_store::{NetworkTemplate, PortRecord, StoreError, VpcRecord};
 use ipnet::Ipv4Net;
 
-use crate::guest::vpc_of;
 use crate::world::World;
-use crate::{EngineError, blocking};
 
 /// The default VPC of a project, made if it isn't there.
 pub(crate) async fn default_vpc(world: &World, project: &str) -> Result<VpcRecord, StoreError> {
@@ -56,40 +52,4 @@ pub(crate) fn served_ports(world: &World, vpc: VpcId) -> Result<Vec<Port>, Store
 fn hostname(address: Ipv4Addr) -> String {
     let [a, b, c, d] = address.octets();
     format!("ip-{a}-{b}-{c}-{d}")
-}
-
-/// Removes what has our prefix and belongs to no record.
-pub(crate) async fn tidy(world: &Arc<World>, found: Inventory) -> Result<(), EngineError> {
-    let mut namespaces = HashSet::new();
-    let mut taps = HashSet::new();
-    for vpc in world.store.vpcs().await? {
-        namespaces.insert(world.network.namespace_name(&vpc_of(&vpc)));
-        let ports = world.store.ports_of_vpc(vpc.id).await?;
-        taps.extend(ports.into_iter().map(|port| world.network.tap_name(port.id)));
-    }
-    let network = world.network.clone();
-    blocking(move || {
-        for tap in found.taps.iter().filter(|tap| !taps.contains(&tap.name)) {
-            tracing::warn!(tap = %tap.name, "removing a tap of ours that belongs to no port");
-            network.remove_tap(tap)?;
-        }
-        for name in leftovers(&found, &namespaces) {
-            tracing::warn!(namespace = %name, "removing a namespace of ours that belongs to no VPC");
-            network.remove_namespace(name)?;
-        }
-        Ok(())
-    })
-    .await
-}
-
-/// The namespaces that belong to no VPC: those that are there, and those that only a DHCP server is left of.
-fn leftovers<'a>(found: &'a Inventory, known: &HashSet<String>) -> BTreeSet<&'a str> {
-    let there = found
-        .namespaces
-        .iter()
-        .chain(found.dnsmasq.iter().map(|process| &process.namespace));
-    there
-        .filter(|name| !known.contains(*name))
-        .map(String::as_str)
-        .collect()
 }

@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use berth_model::{InstanceId, OperationId};
-use berth_store::{EventRecord, OperationRecord, Page, StoreError};
+use berth_store::{ClaimError, EventRecord, OperationRecord, Page, Requester, StoreError};
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::time::{Instant, timeout_at};
 
+use crate::instance::to_its_end;
 use crate::{Engine, EngineError};
 
 impl Engine {
@@ -22,6 +23,26 @@ impl Engine {
             }
             .into()
         })
+    }
+
+    /// Cancels an operation in flight: what it did is undone, and its instance falls back as the table says.
+    pub async fn cancel_operation(&self, id: OperationId, by: &Requester) -> Result<OperationRecord, EngineError> {
+        let (engine, by) = (self.clone(), by.clone());
+        to_its_end(async move {
+            match engine.world.store.cancel(id, &by).await {
+                Ok(Some(claim)) => engine.actors.take_back(claim),
+                Ok(None) => {}
+                Err(ClaimError::Store(error)) => return Err(error.into()),
+                Err(error) => return Err(EngineError::Internal(error.to_string())),
+            }
+            engine.operation(id).await
+        })
+        .await
+    }
+
+    /// What the same request has begun before, if it carries a key and was made before.
+    pub async fn answered(&self, by: &Requester) -> Result<Option<Vec<OperationRecord>>, EngineError> {
+        Ok(self.world.store.answered(by).await?)
     }
 
     /// A page of operations, of one instance or of all.

@@ -1,52 +1,165 @@
-//! The reconciler: compares what should be (the store) with what is (libvirt, the disk, the network).
+//! The reconciler: compares what should be (the store) with what is (libvirt, the disk, the network), and puts right
+//! what differs.
 //!
-//! Takes no input. It is woken at start, when libvirt is back, and now and then, and does the same each time:
+//! Takes no input. It is woken at start, when libvirt is back, and now and then, and does the same each time; `berth
+//! host check` shows what it would do, and with `--fix` has it done at once:
 //!
-//! 1. each instance at rest is looked at, with one query for all;
-//! 2. VPCs whose guests run are made whole again;
-//! 3. what carries our mark and belongs to no record is removed. What we don't know is never touched.
+//! 1. what is there and what is written down becomes a list of findings (`compare`);
+//! 2. what the daemon does by itself with instances that rest is begun (`automatic`);
+//! 3. each finding is fixed: leftovers that carry our mark are removed, instances that differ are looked at, VPCs are
+//!    mended. What we don't know is told and never touched;
+//! 4. VPCs whose guests run are made whole in what no list shows.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use berth_hypervisor::DomainSummary;
-use berth_model::{ImageId, InstanceId, Stable, Standing, VolumeId};
-use berth_store::{InstanceRecord, Page};
+use berth_model::{ImageId, InstanceId, Name, VolumeId, VpcId};
+use berth_store::{InstanceRecord, Page, StoreError, VolumeRecord, VpcRecord};
 
 use crate::actor::Actors;
+use crate::compare::{NetworkRecord, Reality, Records, compare};
+use crate::finding::{Finding, Leftover, Remedy, Repair};
 use crate::guest::vpc_of;
 use crate::network;
 use crate::world::{World, lock};
-use crate::{EngineError, automatic, blocking};
+use crate::{Engine, EngineError, automatic, blocking};
 
 /// How many records are read at a time.
 const PAGE: u32 = 500;
 
-/// Compares and repairs once. Errors are logged by the caller; what wasn't reached is reached the next time.
-pub(crate) async fn reconcile(world: &Arc<World>, actors: &Arc<Actors>) -> Result<(), EngineError> {
-    // What is comes first: a record made after this listing is not missed in it, and nothing of it is a leftover.
-    let hypervisor = world.hypervisor.clone();
-    let domains = blocking(move || Ok(hypervisor.domains()?)).await?;
-    let storage = world.storage.clone();
-    let files = blocking(move || Ok(storage.inventory()?)).await?;
-    let network = world.network.clone();
-    let plumbing = blocking(move || Ok(network.inventory()?)).await?;
+/// What was done about a finding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Done {
+    /// It is gone.
+    Removed,
+    /// It is as it should be.
+    Repaired,
+    /// The instance's own task looks at it.
+    Begun,
+    /// Nothing: it isn't ours, or can't be made anew.
+    LeftAlone,
+}
 
-    let instances = instances(world).await?;
-    let found: HashMap<_, _> = domains.iter().map(|domain| (domain.id, domain.status)).collect();
+impl Done {
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Removed => "removed",
+            Self::Repaired => "repaired",
+            Self::Begun => "begun",
+            Self::LeftAlone => "left_alone",
+        }
+    }
+}
+
+impl Engine {
+    /// Compares the records with what is, and changes nothing.
+    pub async fn check(&self) -> Result<Vec<Finding>, EngineError> {
+        Ok(look_twice(&self.world).await?.findings)
+    }
+
+    /// Has the reconciler's work done now: each finding with what was done about it.
+    pub async fn fix(&self) -> Result<Vec<(Finding, Result<Done, EngineError>)>, EngineError> {
+        reconcile(&self.world, &self.actors).await
+    }
+}
+
+/// What was compared, and what differs.
+struct Compared {
+    records: Records,
+    reality: Reality,
+    findings: Vec<Finding>,
+}
+
+/// Compares and repairs once: each finding with what was done about it. What can't be put right now is tried again the
+/// next time.
+pub(crate) async fn reconcile(
+    world: &Arc<World>,
+    actors: &Arc<Actors>,
+) -> Result<Vec<(Finding, Result<Done, EngineError>)>, EngineError> {
+    let compared = look_twice(world).await?;
+    let (instances, domains) = (&compared.records.instances, &compared.reality.domains);
+    let status: HashMap<_, _> = domains.iter().map(|domain| (domain.id, domain.status)).collect();
     // Before what is off is adopted as stopped.
-    automatic::after_boot(actors, &instances, |id| found.get(&id).copied()).await?;
-    look_at_all(actors, &instances, &domains);
+    automatic::after_boot(actors, instances, |id| status.get(&id).copied()).await?;
     for record in instances.values() {
         automatic::settle(actors, record).await;
     }
-    remove_domains(world, &instances, &domains).await?;
-    remove_files(world, &instances, files).await?;
-    network::tidy(world, plumbing).await?;
-    Ok(())
+    let mut done = Vec::with_capacity(compared.findings.len());
+    for finding in compared.findings {
+        let fixed = fix(world, actors, &finding).await;
+        if let Err(error) = &fixed {
+            tracing::warn!(kind = finding.kind, name = %finding.name, %error, "not put right");
+        }
+        done.push((finding, fixed));
+    }
+    for vpc in world.store.vpcs().await? {
+        let name = vpc.name.clone();
+        if let Err(error) = mend(world, vpc).await {
+            tracing::warn!(vpc = %name, %error, "not mended");
+        }
+    }
+    Ok(done)
 }
 
-async fn instances(world: &Arc<World>) -> Result<HashMap<InstanceId, InstanceRecord>, EngineError> {
+/// Compares, and if anything differs compares again: what differs both times does.
+///
+/// What is comes first: a record made after that listing is not missed in it, and nothing of it is a leftover. But what
+/// the listing has not yet may be in the records already: that is seen the second time.
+async fn look_twice(world: &Arc<World>) -> Result<Compared, EngineError> {
+    let first = look(world).await?;
+    if first.findings.is_empty() {
+        return Ok(first);
+    }
+    let mut second = look(world).await?;
+    second.findings.retain(|finding| first.findings.contains(finding));
+    Ok(second)
+}
+
+async fn look(world: &Arc<World>) -> Result<Compared, EngineError> {
+    let reality = reality(world).await?;
+    let records = records(world, &reality).await?;
+    Ok(Compared {
+        findings: compare(&records, &reality),
+        records,
+        reality,
+    })
+}
+
+async fn reality(world: &Arc<World>) -> Result<Reality, EngineError> {
+    let world = Arc::clone(world);
+    blocking(move || {
+        Ok(Reality {
+            domains: world.hypervisor.domains()?,
+            files: world.storage.inventory()?,
+            network: world.network.inventory()?,
+        })
+    })
+    .await
+}
+
+async fn records(world: &Arc<World>, reality: &Reality) -> Result<Records, StoreError> {
+    // Before the images: one that is made is in either, at any moment.
+    let mut coming: HashSet<ImageId> = lock(&world.importing).clone();
+    coming.extend(world.store.images_in_flight().await?);
+    let volumes = volumes(world).await?;
+    let of_volumes = volumes.values().filter_map(|volume| volume.image);
+    let images = images(world, reality.files.images.iter().copied().chain(of_volumes)).await?;
+    let mut networks = Vec::new();
+    for vpc in world.store.vpcs().await? {
+        networks.push(network_of(world, vpc).await?);
+    }
+    Ok(Records {
+        owner: world.owner,
+        instances: instances(world).await?,
+        volumes,
+        images,
+        coming,
+        networks,
+    })
+}
+
+async fn instances(world: &World) -> Result<HashMap<InstanceId, InstanceRecord>, StoreError> {
     let mut all = HashMap::new();
     let mut after = None;
     loop {
@@ -57,112 +170,108 @@ async fn instances(world: &Arc<World>) -> Result<HashMap<InstanceId, InstanceRec
     }
 }
 
-/// Has those instances looked at whose domain isn't as the record has it.
-fn look_at_all(actors: &Arc<Actors>, instances: &HashMap<InstanceId, InstanceRecord>, domains: &[DomainSummary]) {
-    let status: HashMap<_, _> = domains.iter().map(|domain| (domain.id, domain.status)).collect();
-    for record in instances
-        .values()
-        .filter(|record| matches!(record.standing, Standing::Resting(_)))
-    {
-        let known = berth_model::Known {
-            standing: record.standing,
-            degraded: record.degraded.as_deref(),
-        };
-        let verdict = berth_model::observe(known, None, status.get(&record.id).copied());
-        let shelved = record.standing == Standing::Resting(Stable::ShelvedOffloaded);
-        if shelved || verdict != berth_model::Verdict::Nothing {
-            actors.look(record.id, None);
+async fn volumes(world: &World) -> Result<HashMap<VolumeId, VolumeRecord>, StoreError> {
+    let mut all = HashMap::new();
+    let mut after = None;
+    loop {
+        let page = world.store.volumes(Page { limit: PAGE, after }).await?;
+        let Some(last) = page.last() else { return Ok(all) };
+        after = Some(last.id);
+        all.extend(page.into_iter().map(|record| (record.id, record)));
+    }
+}
+
+/// The names of all images on the list, and of those among `more`, which may be shelves and on no list.
+async fn images(world: &World, more: impl Iterator<Item = ImageId>) -> Result<HashMap<ImageId, Name>, StoreError> {
+    let mut all = HashMap::new();
+    let mut after = None;
+    loop {
+        let page = world.store.images(None, Page { limit: PAGE, after }).await?;
+        let Some(last) = page.last() else { break };
+        after = Some(last.id);
+        all.extend(page.into_iter().map(|record| (record.id, record.name)));
+    }
+    let missing: HashSet<_> = more.filter(|id| !all.contains_key(id)).collect();
+    for id in missing {
+        if let Some(record) = world.store.image(id).await? {
+            all.insert(id, record.name);
+        }
+    }
+    Ok(all)
+}
+
+async fn network_of(world: &World, vpc: VpcRecord) -> Result<NetworkRecord, StoreError> {
+    let ports = world.store.ports_of_vpc(vpc.id).await?;
+    Ok(NetworkRecord {
+        id: vpc.id,
+        namespace: world.network.namespace_name(&vpc_of(&vpc)),
+        taps: ports.iter().map(|port| world.network.tap_name(port.id)).collect(),
+        servers: vpc.subnets.len(),
+        instances: ports.iter().map(|port| port.instance).collect(),
+        name: vpc.name,
+    })
+}
+
+/// Does what is to be done about a finding.
+async fn fix(world: &Arc<World>, actors: &Arc<Actors>, finding: &Finding) -> Result<Done, EngineError> {
+    let (kind, name, what) = (finding.kind, &finding.name, &finding.what);
+    match finding.remedy.clone() {
+        Remedy::Nothing => {
+            tracing::warn!(kind, %name, %what, "left alone");
+            Ok(Done::LeftAlone)
+        }
+        Remedy::Remove(leftover) => {
+            tracing::warn!(kind, %name, %what, "removing it");
+            let world = Arc::clone(world);
+            blocking(move || remove(&world, leftover)).await?;
+            Ok(Done::Removed)
+        }
+        Remedy::Repair(Repair::Look(id)) => {
+            actors.look(id, None);
+            Ok(Done::Begun)
+        }
+        Remedy::Repair(Repair::Mend(id)) => {
+            tracing::warn!(kind, %name, %what, "mending it");
+            mend_by_id(world, id).await?;
+            Ok(Done::Repaired)
         }
     }
 }
 
-/// Removes domains with our mark that belong to no record.
-async fn remove_domains(
-    world: &Arc<World>,
-    instances: &HashMap<InstanceId, InstanceRecord>,
-    domains: &[DomainSummary],
-) -> Result<(), EngineError> {
-    for domain in domains {
-        let ours = domain
-            .identity
-            .as_ref()
-            .is_some_and(|identity| identity.owner == world.owner);
-        if !ours || instances.contains_key(&domain.id) {
-            continue;
+fn remove(world: &World, leftover: Leftover) -> Result<(), EngineError> {
+    match leftover {
+        Leftover::Domain(id) => {
+            world.hypervisor.destroy(id)?;
+            world.hypervisor.undefine(id)?;
         }
-        tracing::warn!(domain = %domain.name, "removing a domain of ours that belongs to no instance");
-        let (hypervisor, id) = (world.hypervisor.clone(), domain.id);
-        blocking(move || {
-            hypervisor.destroy(id)?;
-            Ok(hypervisor.undefine(id)?)
-        })
-        .await?;
+        Leftover::Image(id) => world.storage.delete_image(id)?,
+        Leftover::Volume(id) => world.storage.delete_volume(id)?,
+        Leftover::Directory(id) => world.storage.delete_instance_dir(id)?,
+        Leftover::Tap(tap) => world.network.remove_tap(&tap)?,
+        Leftover::Namespace(name) => world.network.remove_namespace(&name)?,
     }
     Ok(())
 }
 
-/// Removes files that belong to no record.
-async fn remove_files(
-    world: &Arc<World>,
-    instances: &HashMap<InstanceId, InstanceRecord>,
-    files: berth_storage::Inventory,
-) -> Result<(), EngineError> {
-    for path in &files.unknown {
-        tracing::warn!(path = %path.display(), "not ours, or not known: left alone");
+async fn mend_by_id(world: &Arc<World>, id: VpcId) -> Result<(), EngineError> {
+    match world.store.vpc(id).await? {
+        Some(vpc) => mend(world, vpc).await,
+        None => Ok(()),
     }
-    let mut importing: HashSet<ImageId> = lock(&world.importing).clone();
-    importing.extend(world.store.images_in_flight().await?);
-    let mut images = Vec::new();
-    for id in files.images.into_iter().filter(|id| !importing.contains(id)) {
-        if world.store.image(id).await?.is_none() {
-            images.push(id);
-        }
-    }
-    let mut volumes: Vec<VolumeId> = Vec::new();
-    for id in files.volumes {
-        if world.store.volume(id).await?.is_none() {
-            volumes.push(id);
-        }
-    }
-    let dirs: Vec<_> = files
-        .instances
-        .into_iter()
-        .filter(|id| !instances.contains_key(id))
-        .collect();
-    let storage = world.storage.clone();
+}
+
+/// Makes sure that a VPC whose guests run is whole: a dnsmasq that died is started again.
+async fn mend(world: &Arc<World>, vpc: VpcRecord) -> Result<(), EngineError> {
+    let world = Arc::clone(world);
     blocking(move || {
-        for id in images {
-            tracing::warn!(image = %id, "removing an image file without a record");
-            storage.delete_image(id)?;
-        }
-        for id in volumes {
-            tracing::warn!(volume = %id, "removing a volume file without a record");
-            storage.delete_volume(id)?;
-        }
-        for id in dirs {
-            tracing::warn!(instance = %id, "removing an instance directory without a record");
-            storage.delete_instance_dir(id)?;
+        let known = world.vpcs.of(vpc.id);
+        let mut state = lock(&known);
+        let ports = network::served_ports(&world, vpc.id)?;
+        if !ports.is_empty() {
+            world.network.ensure_vpc(&vpc_of(&vpc), &ports)?;
+            state.whole = true;
         }
         Ok(())
     })
     .await
-}
-
-/// Makes sure that the VPCs of guests that run are whole: a dnsmasq that died is started again.
-pub(crate) async fn mend_networks(world: &Arc<World>) -> Result<(), EngineError> {
-    for record in world.store.vpcs().await? {
-        let world = Arc::clone(world);
-        blocking(move || {
-            let known = world.vpcs.of(record.id);
-            let mut state = lock(&known);
-            let ports = network::served_ports(&world, record.id)?;
-            if !ports.is_empty() {
-                world.network.ensure_vpc(&vpc_of(&record), &ports)?;
-                state.whole = true;
-            }
-            Ok(())
-        })
-        .await?;
-    }
-    Ok(())
 }

@@ -239,6 +239,20 @@ impl Action {
         }
     }
 
+    /// Whether an operation of this action may be cancelled while it is in flight. What was done is undone then, and
+    /// the row's fallback applies, as after a step that failed.
+    ///
+    /// It may where that leaves the instance as it was, or as it is found, and in create, of which only the record
+    /// stays. What would end in Error otherwise, or goes on as another action, is seen through; a delete too.
+    pub fn cancellable(self) -> bool {
+        let row = self.row();
+        match row.on_failure {
+            Fallback::Origin | Fallback::AsFound => true,
+            Fallback::Error => row.from == From::Nothing,
+            Fallback::Becomes(_) => false,
+        }
+    }
+
     /// Whether the action may begin where the instance stands.
     pub fn allowed(self, standing: Standing) -> bool {
         match (self.row().from, standing) {

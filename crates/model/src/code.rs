@@ -51,6 +51,8 @@ codes! {
     Conflict = "conflict", 409, 4;
     /// The host or the subnet has no room left for it.
     NoCapacity = "no_capacity", 409, 4;
+    /// The idempotency key was used already, for another request.
+    IdempotencyKeyReused = "idempotency_key_reused", 422, 2;
     /// The request is larger than it may be.
     TooLarge = "too_large", 413, 2;
     /// The operation ran and failed; its error says why.

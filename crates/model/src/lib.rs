@@ -7,6 +7,7 @@ mod code;
 pub mod diagram;
 mod guest;
 mod id;
+mod idempotency;
 mod image;
 mod instance;
 mod instance_type;
@@ -22,6 +23,7 @@ pub use action::{Action, AfterCrash, Fallback, From, Landing, ParseActionError, 
 pub use code::Code;
 pub use guest::{GuestEvent, GuestStatus, OffReason, PauseReason};
 pub use id::{ImageId, InstanceId, KeyPairId, OperationId, OwnerId, ParseIdError, PortId, SubnetId, VolumeId, VpcId};
+pub use idempotency::{IdempotencyKey, ParseIdempotencyKeyError};
 pub use image::{DiskFormat, Firmware, OsFamily};
 pub use instance::{InstanceState, ParseStateError, Stable, Standing};
 pub use instance_type::{InstanceType, default_catalog};

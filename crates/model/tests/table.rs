@@ -215,3 +215,22 @@ proptest! {
         prop_assert!(InstanceState::ALL.contains(&state));
     }
 }
+
+#[test]
+fn what_may_be_cancelled_leaves_the_instance_as_it_was_or_only_its_record() {
+    let cancellable: Vec<_> = Action::ALL
+        .iter()
+        .copied()
+        .filter(|action| action.cancellable())
+        .collect();
+    let expected = [
+        Action::Create,
+        Action::Start,
+        Action::Stop,
+        Action::Shelve,
+        Action::Unshelve,
+        Action::Resize,
+        Action::ConfirmResize,
+    ];
+    assert_eq!(cancellable, expected);
+}

@@ -17,7 +17,7 @@ use crate::row::{Columns as _, sql};
 use crate::transition::{self, Held, Why};
 use crate::tx::Tx;
 use crate::{
-    ClaimError, Entry, EntryKind, Fault, InstanceRecord, Requester, Store, StoreError, journal, progress, volume,
+    ClaimError, Entry, EntryKind, Fault, InstanceRecord, Requester, Store, StoreError, journal, once, progress, volume,
 };
 
 /// How often a claim is tried again when the record changes under it.
@@ -169,6 +169,7 @@ impl Store {
             cancel(&mut tx, &before, other, &operation).await?;
         }
         begin(&mut tx, &operation).await?;
+        once::write(&mut tx, by, &[operation.id]).await?;
         if action == Action::Delete {
             volume::set_root_state(&mut tx, id, VolumeState::Deleting).await?;
         }
@@ -204,7 +205,7 @@ impl Store {
         self.all(query).await?.iter().map(|row| self.resume(row)).collect()
     }
 
-    fn resume(&self, row: &AnyRow) -> Result<Claim, StoreError> {
+    pub(crate) fn resume(&self, row: &AnyRow) -> Result<Claim, StoreError> {
         Ok(Claim {
             store: self.clone(),
             instance: row.parsed("instance")?,

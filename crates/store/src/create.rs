@@ -16,7 +16,7 @@ use crate::row::{Columns as _, maybe_to_json, sql, to_json};
 use crate::transition::{Why, state_event};
 use crate::tx::Tx;
 use crate::volume::VolumeRecord;
-use crate::{Claim, InstanceRecord, KeyRef, Requester, Store, StoreError, claim, port, volume};
+use crate::{Claim, InstanceRecord, KeyRef, Requester, Store, StoreError, claim, once, port, volume};
 
 /// An instance to be made. Its ids and its MAC are chosen by the caller, before anything is made of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,6 +65,8 @@ impl Store {
         for instance in &new {
             made.push(create(&mut tx, &mut given, instance, by).await?);
         }
+        let ids: Vec<_> = made.iter().map(|operation| operation.id).collect();
+        once::write(&mut tx, by, &ids).await?;
         tx.commit().await?;
         Ok(made
             .iter()

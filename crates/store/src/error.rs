@@ -1,6 +1,6 @@
 //! What the store answers when it can't do what is asked: one message each, and a stable code.
 
-use berth_model::{Action, Code, InstanceId, InstanceState, OperationId};
+use berth_model::{Action, Code, IdempotencyKey, InstanceId, InstanceState, OperationId};
 
 /// Why the store refused or failed.
 #[derive(Debug, thiserror::Error)]
@@ -93,6 +93,20 @@ pub enum StoreError {
         /// What it said.
         reason: sqlx::Error,
     },
+    /// The same request was written down meanwhile; nothing was begun.
+    #[error("the same request was made at the same time; nothing was begun by this one")]
+    Repeated,
+    /// The idempotency key is another request's.
+    #[error("the key '{0}' was used for another request within the last day: choose a new one for each request")]
+    KeyReused(IdempotencyKey),
+    /// The operation can't be cancelled.
+    #[error("operation {operation} can't be cancelled: {why}")]
+    NotCancellable {
+        /// The operation.
+        operation: OperationId,
+        /// Why not.
+        why: String,
+    },
     /// The store was closed, or the program ended, before the write was done.
     #[error("the database is closed: berthd is ending")]
     Interrupted,
@@ -108,6 +122,9 @@ impl StoreError {
             Self::InUse { .. } => Code::InUse,
             Self::NoAddress { .. } => Code::NoCapacity,
             Self::Params { .. } => Code::InvalidArgument,
+            Self::NotCancellable { .. } => Code::ActionNotAllowed,
+            Self::Repeated => Code::Conflict,
+            Self::KeyReused(_) => Code::IdempotencyKeyReused,
             Self::Full { .. } => Code::StorageFull,
             Self::Storage { .. } => Code::StorageError,
             Self::Newer { .. } | Self::Corrupt { .. } | Self::Database { .. } | Self::Interrupted => Code::StoreError,

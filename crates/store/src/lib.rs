@@ -20,6 +20,7 @@
 //! one connection that writes holds, so that a daemon that lost it can't write.
 
 mod adopt;
+mod cancel;
 mod claim;
 mod create;
 mod database;
@@ -33,6 +34,7 @@ mod keypair;
 mod link;
 mod migrate;
 mod network;
+mod once;
 mod operation;
 mod port;
 mod progress;
@@ -56,6 +58,7 @@ pub use instance::{InstanceRecord, ResizedFrom};
 pub use journal::{Entry, EntryKind, JournalRecord};
 pub use keypair::KeyPairRecord;
 pub use network::{NetworkTemplate, SubnetRecord, VpcRecord};
+pub use once::Once;
 pub use operation::{OperationRecord, Phase, SHELF_IMAGE};
 pub use port::PortRecord;
 pub use progress::SHELF;

@@ -14,6 +14,7 @@ use crate::{Database, StoreError};
 const VERSIONS: &[(i64, &str, &str)] = &[
     (1, "start", include_str!("../migrations/0001_start.sql")),
     (2, "history", include_str!("../migrations/0002_history.sql")),
+    (3, "idempotency", include_str!("../migrations/0003_idempotency.sql")),
     (4, "shelf", include_str!("../migrations/0004_shelf.sql")),
     (5, "policy", include_str!("../migrations/0005_policy.sql")),
 ];

@@ -103,7 +103,7 @@ impl OperationRecord {
             phase: Phase::Running,
             position: Position::first(action),
             params,
-            requested_by: by.0.clone(),
+            requested_by: by.who.clone(),
             fault: None,
             created_at: tx.at,
             finished_at: None,

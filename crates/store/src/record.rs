@@ -4,6 +4,8 @@ use berth_model::{Code, Name};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::Once;
+
 /// What went wrong, and when.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fault {
@@ -32,9 +34,24 @@ pub(crate) fn now() -> Timestamp {
     Timestamp::from_microsecond(now.as_microsecond()).unwrap_or(now)
 }
 
-/// Who asked, e.g. `uid 0` or `berthd`.
+/// Who asked, and how the request is known again if it is sent again.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Requester(pub String);
+pub struct Requester {
+    /// Who, e.g. `uid 0` or `berthd`.
+    pub who: String,
+    /// The request's key, if it carries one.
+    pub once: Option<Once>,
+}
+
+impl Requester {
+    /// Somebody who asks once.
+    pub fn new(who: impl Into<String>) -> Self {
+        Self {
+            who: who.into(),
+            once: None,
+        }
+    }
+}
 
 /// A key pair as an instance keeps it: deleting the pair takes nothing from the instance.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -5,7 +5,7 @@
 //!                          └── a step can't be undone ──▶ give_up ──▶ Error
 //! ```
 
-use berth_model::{Action, Fallback, Position, Stable, Standing, VolumeState};
+use berth_model::{Action, Code, Fallback, Position, Stable, Standing, VolumeState};
 
 use crate::event::NewEvent;
 use crate::operation::Phase;
@@ -96,7 +96,11 @@ impl Claim {
             Some(format!("fell back to {to}: {} ({})", fault.message, fault.code)),
         );
         journal::write(&mut tx, self.operation, self.position, line).await?;
-        self.update(&mut tx, self.position, Phase::Failed, &self.memo, Some(&fault))
+        let phase = match fault.code {
+            Code::OperationCancelled => Phase::Cancelled,
+            _ => Phase::Failed,
+        };
+        self.update(&mut tx, self.position, phase, &self.memo, Some(&fault))
             .await?;
         if matches!(self.position.action(), Action::Create | Action::Delete) {
             volume::set_root_state(&mut tx, self.instance, VolumeState::Error).await?;

@@ -121,6 +121,20 @@ impl<'a> Daemon<'a> {
         self.wait_until_it_answers();
     }
 
+    /// The memory it has in use, in KiB.
+    ///
+    /// # Panics
+    /// If it doesn't run.
+    pub fn resident_kib(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid)).expect("the daemon's status");
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmRSS:"))
+            .expect("VmRSS");
+        let number = line.trim().trim_end_matches(" kB");
+        number.parse().expect("a number of KiB")
+    }
+
     /// The host it runs on.
     pub fn host(&self) -> &Host {
         self.host

@@ -1,20 +1,56 @@
 //! `berth host …`
 
+use std::io;
+
+use berth_api_types::{FindingView, HostCheck, HostView};
 use clap::Subcommand;
 
+use crate::cli::Format;
 use crate::commands::Context;
-use crate::output::{self, bytes, fields, or_dash};
+use crate::output::{self, bytes, fields, or_dash, table};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum HostVerb {
     /// Show the host: its hypervisor, what guests run on and why, its room
     Show,
+    /// Compare the records with what libvirt, the disk and the network really hold
+    Check {
+        /// Put right what can be: remove what is Berth's and belongs to no record, repair what differs
+        #[arg(long)]
+        fix: bool,
+    },
 }
 
 pub(crate) async fn run(verb: HostVerb, cx: &Context) -> anyhow::Result<()> {
-    let HostVerb::Show = verb;
-    let host = cx.client.host().await?;
-    output::print(cx.format, &host, |host| {
+    match verb {
+        HostVerb::Show => show(&cx.client.host().await?, cx)?,
+        HostVerb::Check { fix: false } => findings(&cx.client.check_host().await?, cx)?,
+        HostVerb::Check { fix: true } => findings(&cx.client.fix_host().await?, cx)?,
+    }
+    Ok(())
+}
+
+fn findings(check: &HostCheck, cx: &Context) -> io::Result<()> {
+    if check.findings.is_empty() && cx.format == Format::Table {
+        return output::line("all is as the records have it");
+    }
+    output::print(cx.format, check, |check| {
+        let row = |one: &FindingView| {
+            let done = one.done.as_ref().unwrap_or(&one.remedy);
+            let done = match &one.error {
+                Some(error) => format!("{done}: {error}"),
+                None => done.replace('_', " "),
+            };
+            [one.kind.clone(), one.name.clone(), one.what.clone(), done]
+        };
+        let fixed = check.findings.iter().any(|one| one.done.is_some());
+        let last = if fixed { "done" } else { "to be done" };
+        table(["kind", "name", "what", last], check.findings.iter().map(row))
+    })
+}
+
+fn show(host: &HostView, cx: &Context) -> io::Result<()> {
+    output::print(cx.format, host, |host| {
         let libvirt = match &host.libvirt.reason {
             None if host.libvirt.up => format!("{} at {}", or_dash(host.libvirt_version.as_ref()), host.libvirt_uri),
             reason => format!("not reached at {}: {}", host.libvirt_uri, or_dash(reason.as_ref())),
@@ -45,6 +81,5 @@ pub(crate) async fn run(verb: HostVerb, cx: &Context) -> anyhow::Result<()> {
             ("database", host.database.clone()),
             ("instances", host.instances.to_string()),
         ])
-    })?;
-    Ok(())
+    })
 }

@@ -1,21 +1,14 @@
 //! `berth instance …`
 
-use std::io::Read as _;
-use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use berth_api_types::{CreateInstances, InstanceView, OperationView, RebootInstance, StopInstance};
+use berth_api_types::{InstanceView, OperationView, RebootInstance, StopInstance};
 use berth_client::ClientError;
-use berth_model::{OnBoot, OnCrash};
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, Subcommand};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::cli::Waiting;
-use crate::commands::resize::{self, Resize};
-use crate::commands::{Context, ssh, states, why};
-use crate::failure::Failure;
+use crate::commands::{Context, create, resize, ssh, states, why};
 use crate::output::{self, ago, fields, or_dash, table};
 use crate::terminal;
 use crate::wait::Follower;
@@ -23,7 +16,7 @@ use crate::wait::Follower;
 #[derive(Debug, Subcommand)]
 pub(crate) enum InstanceVerb {
     /// Make an instance and start it
-    Create(Create),
+    Create(create::Create),
     /// List the instances
     List,
     /// Show an instance
@@ -63,7 +56,7 @@ pub(crate) enum InstanceVerb {
         hard: bool,
     },
     /// Change an instance's type: it is stopped, and started again if it ran
-    Resize(Resize),
+    Resize(resize::Resize),
     /// Keep the new type of resized instances
     ResizeConfirm {
         #[command(flatten)]
@@ -113,48 +106,6 @@ pub(crate) enum InstanceVerb {
     },
 }
 
-#[derive(Debug, Args)]
-pub(crate) struct Create {
-    /// Its name; with --count, NAME-1 to NAME-N
-    name: String,
-    /// What it is made from
-    #[arg(long)]
-    image: String,
-    /// What it is: see 'berth type list'
-    #[arg(long = "type", value_name = "TYPE")]
-    instance_type: String,
-    /// How many
-    #[arg(long, value_name = "N")]
-    count: Option<u32>,
-    /// The key pair that may log in
-    #[arg(long)]
-    key: Option<String>,
-    /// A file for cloud-init, at most 16 KiB; - for stdin
-    #[arg(long, value_name = "FILE")]
-    user_data: Option<PathBuf>,
-    /// What becomes of it when its guest crashes: it stays in Error, or is rebooted [default: stay]
-    #[arg(long, value_enum, value_name = "POLICY")]
-    on_crash: Option<Crash>,
-    /// What becomes of it when the host is rebooted while it is Active: it is started again, or stays off
-    /// [default: start]
-    #[arg(long, value_enum, value_name = "POLICY")]
-    on_boot: Option<Boot>,
-    #[command(flatten)]
-    waiting: Waiting,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum Crash {
-    Stay,
-    Reboot,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum Boot {
-    Start,
-    Stay,
-}
-
 /// Which instances.
 #[derive(Debug, Args)]
 pub(crate) struct Which {
@@ -167,7 +118,7 @@ pub(crate) struct Which {
 
 pub(crate) async fn run(verb: InstanceVerb, cx: &Context) -> anyhow::Result<ExitCode> {
     match verb {
-        InstanceVerb::Create(new) => create(new, cx).await?,
+        InstanceVerb::Create(new) => create::run(new, cx).await?,
         InstanceVerb::List => print(&cx.client.instances().await?, cx)?,
         InstanceVerb::Show { instance } => show(&cx.client.instance(&instance).await?, cx)?,
         InstanceVerb::Why { instance } => why::run(&instance, cx).await?,
@@ -214,32 +165,6 @@ pub(crate) async fn run(verb: InstanceVerb, cx: &Context) -> anyhow::Result<Exit
     Ok(ExitCode::SUCCESS)
 }
 
-async fn create(new: Create, cx: &Context) -> anyhow::Result<()> {
-    let user_data = match &new.user_data {
-        Some(path) => Some(STANDARD.encode(read(path)?)),
-        None => None,
-    };
-    let request = CreateInstances {
-        name: new.name,
-        image: new.image,
-        instance_type: new.instance_type,
-        count: new.count,
-        key: new.key,
-        user_data,
-        on_crash: new.on_crash.map(|policy| match policy {
-            Crash::Stay => OnCrash::Stay,
-            Crash::Reboot => OnCrash::Reboot,
-        }),
-        on_boot: new.on_boot.map(|policy| match policy {
-            Boot::Start => OnBoot::Start,
-            Boot::Stay => OnBoot::Stay,
-        }),
-    };
-    let follower = begin(new.waiting, cx).await?;
-    let operations = cx.client.create_instances(&request).await?.operations;
-    finish(follower, &operations, cx).await
-}
-
 /// Asks for the same of each, then waits for all.
 async fn act(
     which: &Which,
@@ -283,24 +208,6 @@ pub(super) async fn finish(
     } else {
         print(&instances, cx)
     }
-}
-
-/// The most bytes of a file of user data that are sent: the daemon says what it takes, and this is far beyond it.
-const READ_MAX: u64 = 2 << 20;
-
-fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
-    let wrong = |error: std::io::Error| Failure::invalid(format!("--user-data {}: {error}", path.display()));
-    let mut bytes = Vec::new();
-    if path == Path::new("-") {
-        std::io::stdin().take(READ_MAX).read_to_end(&mut bytes).map_err(wrong)?;
-    } else {
-        std::fs::File::open(path)
-            .map_err(wrong)?
-            .take(READ_MAX)
-            .read_to_end(&mut bytes)
-            .map_err(wrong)?;
-    }
-    Ok(bytes)
 }
 
 /// From this age on a list says that it may be old: libvirt is away.

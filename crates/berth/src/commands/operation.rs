@@ -1,8 +1,9 @@
 //! `berth operation …`
 
-use berth_api_types::OperationView;
+use berth_api_types::{OperationView, Outcome};
 use clap::Subcommand;
 
+use crate::cli::Waiting;
 use crate::commands::Context;
 use crate::output::{self, ago, fields, or_dash, table};
 use crate::wait::{Follower, succeeded};
@@ -25,6 +26,13 @@ pub(crate) enum OperationVerb {
         /// Their ids
         #[arg(required = true)]
         ids: Vec<String>,
+    },
+    /// Cancel an operation in flight: what it did is undone
+    Cancel {
+        /// Its id
+        id: String,
+        #[command(flatten)]
+        waiting: Waiting,
     },
 }
 
@@ -59,6 +67,17 @@ pub(crate) async fn run(verb: OperationVerb, cx: &Context) -> anyhow::Result<()>
             let (ended, live): (Vec<_>, Vec<_>) = operations.into_iter().partition(|one| one.outcome.is_final());
             follower.finish(&live).await?;
             ended.iter().try_for_each(succeeded)?;
+        }
+        OperationVerb::Cancel { id, waiting } => {
+            let mut operation = cx.client.cancel_operation(&id).await?;
+            if !waiting.no_wait {
+                operation = cx.client.wait_operation(operation.id).await?;
+            }
+            // One that could not be undone is a failure, and says why.
+            if operation.outcome == Outcome::Failed {
+                succeeded(&operation)?;
+            }
+            show(&operation, cx)?;
         }
     }
     Ok(())

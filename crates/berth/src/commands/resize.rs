@@ -1,4 +1,4 @@
-//! `berth instance resize`, and the confirmation that the daemon does by itself when it is asked to.
+//! `berth instance resize`
 
 use berth_api_types::ResizeInstance;
 use clap::Args;
@@ -21,7 +21,7 @@ pub(crate) struct Resize {
     waiting: Waiting,
 }
 
-pub(crate) async fn run(how: &Resize, cx: &Context) -> anyhow::Result<()> {
+pub(super) async fn run(how: &Resize, cx: &Context) -> anyhow::Result<()> {
     let request = ResizeInstance {
         instance_type: how.instance_type.clone(),
         confirm: how.confirm,

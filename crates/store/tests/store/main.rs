@@ -5,11 +5,13 @@
 #[macro_use]
 mod support;
 
+mod cancel;
 mod claims;
 mod crash;
 mod events;
 mod forge;
 mod history;
+mod once;
 mod open;
 mod postgres;
 mod records;

@@ -39,13 +39,7 @@ async fn a_database_of_a_newer_program_is_refused(bed: Bed) {
     bed.store.close().await;
     let newer = "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
                  SELECT 999, 'of the future', success, checksum, 0 FROM _sqlx_migrations WHERE version = 1";
-    let url = match &bed.database {
-        Database::Sqlite(path) => format!("sqlite:{}", path.display()),
-        Database::Postgres(url) => url.clone(),
-    };
-    let mut connection = sqlx::AnyConnection::connect(&url).await.unwrap();
-    connection.execute(newer).await.unwrap();
-    connection.close().await.unwrap();
+    bed.execute(newer).await;
     let refused = Store::open(&bed.database).await.unwrap_err();
     assert!(matches!(refused, StoreError::Newer { found: 999, .. }), "{refused}");
     assert!(refused.to_string().contains("schema 999"), "{refused}");

@@ -12,6 +12,7 @@ use berth_store::{
 };
 use jiff::Timestamp;
 use serde_json::{Value, json};
+use sqlx::{Connection as _, Executor as _};
 
 use crate::postgres;
 
@@ -63,7 +64,7 @@ pub(crate) fn on_postgres<F: Future<Output = ()>>(body: fn(Bed) -> F) {
 }
 
 pub(crate) fn by() -> Requester {
-    Requester("uid 0".to_owned())
+    Requester::new("uid 0")
 }
 
 pub(crate) fn name(text: &str) -> Name {
@@ -130,6 +131,19 @@ impl Bed {
     pub(crate) async fn restart(&mut self) {
         self.store.close().await;
         self.store = Store::open(&self.database).await.unwrap();
+    }
+
+    /// Changes the database behind the store's back, as time would.
+    pub(crate) async fn execute(&self, statement: &str) {
+        sqlx::any::install_default_drivers();
+        let url = match &self.database {
+            Database::Sqlite(path) => format!("sqlite:{}", path.display()),
+            Database::Postgres(url) => url.clone(),
+        };
+        let mut connection = sqlx::AnyConnection::connect(&url).await.unwrap();
+        let statement = sqlx::AssertSqlSafe(statement.to_owned());
+        connection.execute(sqlx::raw_sql(statement)).await.unwrap();
+        connection.close().await.unwrap();
     }
 
     pub(crate) fn new_instance(&self, named: &str) -> NewInstance {

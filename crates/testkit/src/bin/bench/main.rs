@@ -10,6 +10,7 @@
 )]
 
 mod floor;
+mod scale;
 mod stream;
 
 use std::time::{Duration, Instant};
@@ -22,6 +23,10 @@ use crate::floor::Floor;
 const RUNS: usize = 7;
 
 fn main() {
+    if std::env::args().nth(1).is_some_and(|what| what == "scale") {
+        scale::run();
+        return;
+    }
     let host = Host::new(Libvirt::Started);
     let daemon = Daemon::start(&host);
     println!("{:<28} {:>10} {:>10} {:>7}", "median of 7", "berth", "floor", "ratio");

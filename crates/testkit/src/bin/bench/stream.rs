@@ -51,7 +51,7 @@ pub(crate) fn event_to_stream(daemon: &Daemon<'_>, name: &str, runs: usize) -> (
 }
 
 /// A command, and its lines with the moment each came.
-fn lines(command: &mut Command) -> (Child, Receiver<(Instant, String)>) {
+pub(crate) fn lines(command: &mut Command) -> (Child, Receiver<(Instant, String)>) {
     let mut child = command.stdout(Stdio::piped()).spawn().expect("a command");
     let stdout = BufReader::new(child.stdout.take().expect("a pipe"));
     let (sender, receiver) = channel();
@@ -65,7 +65,7 @@ fn lines(command: &mut Command) -> (Child, Receiver<(Instant, String)>) {
     (child, receiver)
 }
 
-fn when(lines: &Receiver<(Instant, String)>, text: &str) -> Instant {
+pub(crate) fn when(lines: &Receiver<(Instant, String)>, text: &str) -> Instant {
     loop {
         let (at, line) = lines.recv_timeout(Duration::from_secs(20)).expect("the event");
         if line.contains(text) {
