@@ -5,8 +5,8 @@
 //! ```text
 //!   /v1/instances   instance    /v1/images    image     /v1/operations  operation
 //!   /v1/keypairs    keypair     /v1/types     (model)   /v1/events      event
-//!   /v1/host        host, check /v1/lifecycle lifecycle   every error   problem
-//!   /v1/instances/{instance}/history          history
+//!   /v1/host        host        /v1/host/check check    /v1/lifecycle   lifecycle
+//!   /v1/instances/{instance}/history          history   every error     problem
 //! ```
 
 mod check;

@@ -113,7 +113,7 @@ fn ended(action: &str, outcome: Outcome, state: Option<&str>, took: u64) -> Stri
         Outcome::Succeeded if action == "delete" => format!("{action} succeeded in {took}; the instance is gone"),
         Outcome::Succeeded => format!("{action} succeeded in {took}{left}"),
         Outcome::Failed => format!("{action} failed after {took}{left}"),
-        Outcome::Cancelled => format!("{action} was cancelled after {took}"),
+        Outcome::Cancelled => format!("{action} was cancelled after {took}{left}"),
         Outcome::Running | Outcome::Undoing => format!("{action} goes on"),
     }
 }
