@@ -131,6 +131,9 @@ async fn listen(actors: Arc<Actors>, mut notices: UnboundedReceiver<Notice>, wak
             Notice::Event(event) => actors.look(event.domain, Some(event.event)),
             Notice::Up => {
                 tracing::info!("libvirt is reached");
+                // What guests run on is found out now, not by the first create: libvirt takes seconds to look at QEMU.
+                let world = Arc::clone(actors.world());
+                tokio::task::spawn_blocking(move || world.host().map(drop));
                 wake.notify_one();
             }
             Notice::Down { reason } => tracing::warn!(%reason, "libvirt is away"),
