@@ -18,9 +18,7 @@ const CREATE: [&str; 7] = [
 
 /// An instance called `web`, Active; its id.
 fn web(daemon: &Daemon<'_>) -> String {
-    daemon.ok(["instance", "create", "web", "--image", "tiny", "--type", "t1.nano"]);
-    let shown = daemon.json(["instance", "show", "web"]);
-    shown["id"].as_str().unwrap().to_owned()
+    daemon.create("web")
 }
 
 #[test]

@@ -55,7 +55,7 @@ fn an_operation_waits_for_a_libvirt_that_was_killed() {
 fn while_libvirt_is_away_reads_say_how_old_they_are_and_writes_are_refused() {
     let host = Host::new(Libvirt::Started);
     let daemon = Daemon::start(&host);
-    daemon.ok(["instance", "create", "web", "--image", "tiny", "--type", "t1.nano"]);
+    daemon.create("web");
     host.signal_libvirtd("-KILL");
     wait_for_link(&daemon, false);
     let as_of = || daemon.json(["instance", "show", "web"])["as_of"].clone();
@@ -99,7 +99,7 @@ fn an_operation_outlives_a_libvirt_that_hangs() {
         ..berth_testkit::Options::default()
     };
     let daemon = Daemon::start_with(&host, options);
-    daemon.ok(["instance", "create", "web", "--image", "tiny", "--type", "t1.nano"]);
+    daemon.create("web");
     let operation = create(&daemon, "other");
     std::thread::sleep(Duration::from_millis(150));
     host.signal_libvirtd("-STOP");

@@ -9,7 +9,7 @@ fn a_stop_that_waits_is_cancelled_and_the_guest_runs_on() {
     let host = Host::new(Libvirt::Started);
     let daemon = Daemon::start(&host);
     // The guest has not booted far enough to hear its power button, so its stop waits.
-    daemon.ok(["instance", "create", "web", "--image", "tiny", "--type", "t1.nano"]);
+    daemon.create("web");
     let stop = daemon.ok(["instance", "stop", "web", "--timeout", "600", "--no-wait"]);
     let begun = Instant::now();
     let cancelled = daemon.json(["operation", "cancel", stop.trim()]);
@@ -40,7 +40,7 @@ fn a_create_that_is_cancelled_leaves_only_its_record_even_after_kill_9() {
         ..Options::default()
     };
     let mut daemon = Daemon::start_with(&host, options);
-    daemon.ok(["instance", "create", "first", "--image", "tiny", "--type", "t1.nano"]);
+    daemon.create("first");
     daemon.ok(["instance", "delete", "first"]);
     let before = daemon.inventory();
     host.signal_libvirtd("-STOP");

@@ -45,7 +45,7 @@ const STRANGER: &str = "0198f3c2-7a10-7e1b-9d0a-5c1f6f4e2b14";
 fn what_is_left_over_is_told_and_only_ours_is_removed() {
     let host = Host::new(Libvirt::Started);
     let daemon = Daemon::start(&host);
-    daemon.ok(["instance", "create", "web", "--image", "tiny", "--type", "t1.nano"]);
+    daemon.create("web");
     assert_eq!(daemon.ok(["host", "check"]), "all is as the records have it\n");
     let before = daemon.inventory();
 
@@ -113,7 +113,7 @@ fn what_is_missing_is_told_and_what_can_be_is_repaired() {
     let host = Host::new(Libvirt::Started);
     let daemon = Daemon::start(&host);
     for name in ["web", "db"] {
-        daemon.ok(["instance", "create", name, "--image", "tiny", "--type", "t1.nano"]);
+        daemon.create(name);
     }
     daemon.ok(["instance", "stop", "db", "--force"]);
     let volume = daemon.json(["instance", "show", "db"])["root_volume"]

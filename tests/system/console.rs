@@ -10,7 +10,7 @@ use berth_testkit::{Daemon, Guest, Host, Libvirt};
 fn the_console_takes_a_login_and_its_log_keeps_what_was_said() {
     let host = Host::new(Libvirt::Started);
     let daemon = Daemon::start(&host);
-    daemon.ok(["instance", "create", "web", "--image", "tiny", "--type", "t1.nano"]);
+    daemon.create("web");
     let guest = Guest::of(&daemon, "web");
     guest.wait_for_boot(1);
     guest.wait_for("login:", 1);
@@ -72,10 +72,7 @@ fn the_console_log_is_capped() {
         script.to_str().unwrap(),
     ]);
     Guest::of(&daemon, "web").wait_for("THE-END", 1);
-    let id = daemon.json(["instance", "show", "web"])["id"]
-        .as_str()
-        .unwrap()
-        .to_owned();
+    let id = daemon.id("web");
     let kept: u64 = std::fs::read_dir(daemon.state_dir().join("instances").join(id))
         .unwrap()
         .flatten()

@@ -40,7 +40,7 @@ pub(crate) fn rests(daemon: &Daemon<'_>, name: &str) -> Option<String> {
 fn killed_in_create_and_in_delete_twenty_times_nothing_is_lost_or_left() {
     let host = Host::new(Libvirt::Started);
     let mut daemon = Daemon::start(&host);
-    daemon.ok(["instance", "create", "first", "--image", "tiny", "--type", "t1.nano"]);
+    daemon.create("first");
     daemon.ok(["instance", "delete", "first"]);
     let before = daemon.inventory();
 
@@ -75,10 +75,7 @@ fn killed_in_create_and_in_delete_twenty_times_nothing_is_lost_or_left() {
             Some(other) => panic!("round {round}: killed after {moment:?}, the instance is {other}"),
         }
         in_create += 1;
-        let id = daemon.json(["instance", "show", &name])["id"]
-            .as_str()
-            .unwrap()
-            .to_owned();
+        let id = daemon.id(&name);
         assert_eq!(host.virsh(["domstate", &id]), "running", "round {round}");
 
         daemon.ok(["instance", "delete", &name, "--no-wait"]);

@@ -6,11 +6,7 @@ use berth_testkit::{Daemon, Guest, Host, Libvirt};
 fn guests_outlive_the_daemon_and_the_next_one_finds_them() {
     let host = Host::new(Libvirt::Started);
     let mut daemon = Daemon::start(&host);
-    daemon.ok(["instance", "create", "web", "--image", "tiny", "--type", "t1.nano"]);
-    let id = daemon.json(["instance", "show", "web"])["id"]
-        .as_str()
-        .unwrap()
-        .to_owned();
+    let id = daemon.create("web");
     let process = host.run("pgrep", ["-f", "qemu-system"]);
 
     assert!(
@@ -35,11 +31,7 @@ fn guests_outlive_the_daemon_and_the_next_one_finds_them() {
 fn what_happened_while_it_was_away_is_adopted() {
     let host = Host::new(Libvirt::Started);
     let mut daemon = Daemon::start(&host);
-    daemon.ok(["instance", "create", "web", "--image", "tiny", "--type", "t1.nano"]);
-    let id = daemon.json(["instance", "show", "web"])["id"]
-        .as_str()
-        .unwrap()
-        .to_owned();
+    let id = daemon.create("web");
     daemon.kill();
     host.virsh(["destroy", &id]);
     daemon.start_again();
@@ -50,7 +42,7 @@ fn what_happened_while_it_was_away_is_adopted() {
 fn leftovers_with_our_mark_are_removed_and_what_is_not_ours_is_not() {
     let host = Host::new(Libvirt::Started);
     let mut daemon = Daemon::start(&host);
-    daemon.ok(["instance", "create", "web", "--image", "tiny", "--type", "t1.nano"]);
+    daemon.create("web");
     let before = daemon.inventory();
     daemon.kill();
     let stranger = host.dir().join("stranger.xml");
@@ -89,7 +81,7 @@ fn leftovers_with_our_mark_are_removed_and_what_is_not_ours_is_not() {
 fn clean_leaves_nothing_at_all() {
     let host = Host::new(Libvirt::Started);
     let mut daemon = Daemon::start(&host);
-    daemon.ok(["instance", "create", "web", "--image", "tiny", "--type", "t1.nano"]);
+    daemon.create("web");
     assert!(daemon.terminate().success());
     let output = Daemon::refused(&host, ["clean"]);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

@@ -45,10 +45,7 @@ fn debian_takes_its_hostname_key_and_user_data_from_cloud_init() {
     assert_eq!(guest.ssh(&key, "hostname").trim(), "deb");
     guest.ssh(&key, "cloud-init status --wait");
     assert_eq!(guest.ssh(&key, "cat /tmp/proof").trim(), "made by cloud-init");
-    let id = daemon.json(["instance", "show", "deb"])["id"]
-        .as_str()
-        .unwrap()
-        .to_owned();
+    let id = daemon.id("deb");
     let answer = host.virsh(["qemu-agent-command", &id, r#"{"execute":"guest-ping"}"#]);
     assert_eq!(answer, r#"{"return":{}}"#);
 }

@@ -13,10 +13,7 @@ fn create(daemon: &Daemon<'_>, key: &Key, more: &[&str]) -> String {
     ]);
     let output = command.args(more).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    daemon.json(["instance", "show", "web"])["id"]
-        .as_str()
-        .unwrap()
-        .to_owned()
+    daemon.id("web")
 }
 
 #[test]
@@ -177,10 +174,7 @@ fn after_a_reboot_of_the_host_what_was_active_runs_again() {
         (daemon.state("web"), daemon.state("off")),
         ("Active".to_owned(), "Stopped".to_owned())
     );
-    let id = daemon.json(["instance", "show", "web"])["id"]
-        .as_str()
-        .unwrap()
-        .to_owned();
+    let id = daemon.id("web");
     assert_eq!(host.virsh(["domstate", &id]), "running");
     Guest::of(&daemon, "web").wait_for_boot(1);
 
@@ -195,12 +189,9 @@ fn after_a_reboot_of_the_host_what_was_active_runs_again() {
 fn a_domain_renamed_behind_our_back_is_still_ours() {
     let host = Host::new(Libvirt::Started);
     let daemon = Daemon::start(&host);
-    daemon.ok(["instance", "create", "web", "--image", "tiny", "--type", "t1.nano"]);
+    daemon.create("web");
     daemon.ok(["instance", "stop", "web", "--force"]);
-    let id = daemon.json(["instance", "show", "web"])["id"]
-        .as_str()
-        .unwrap()
-        .to_owned();
+    let id = daemon.id("web");
     host.virsh(["domrename", &id, "theirs"]);
     assert_eq!(host.virsh(["list", "--all", "--name"]), "theirs");
     daemon.ok(["instance", "start", "web"]);

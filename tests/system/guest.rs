@@ -27,10 +27,7 @@ fn a_guest_that_switches_itself_off_is_stopped_and_one_that_reboots_is_not() {
     daemon.ok([
         "instance", "create", "web", "--image", "tiny", "--type", "t1.nano", "--key", &key.name,
     ]);
-    let id = daemon.json(["instance", "show", "web"])["id"]
-        .as_str()
-        .unwrap()
-        .to_owned();
+    let id = daemon.id("web");
     let guest = Guest::of(&daemon, "web");
     let mut watch = Watch::all(&daemon);
     watch.until(&id, "Active");
@@ -52,11 +49,7 @@ fn a_guest_that_switches_itself_off_is_stopped_and_one_that_reboots_is_not() {
 fn what_virsh_does_behind_our_back_is_adopted() {
     let host = Host::new(Libvirt::Started);
     let daemon = Daemon::start(&host);
-    daemon.ok(["instance", "create", "web", "--image", "tiny", "--type", "t1.nano"]);
-    let id = daemon.json(["instance", "show", "web"])["id"]
-        .as_str()
-        .unwrap()
-        .to_owned();
+    let id = daemon.create("web");
     host.virsh(["suspend", &id]);
     let mut watch = Watch::all(&daemon);
     watch.until_kind(&id, "guest.paused");

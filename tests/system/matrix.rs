@@ -98,7 +98,7 @@ fn arrange(daemon: &Daemon<'_>, action: Action, name: &str) {
     if action == Action::Create {
         return;
     }
-    daemon.ok(["instance", "create", name, "--image", "tiny", "--type", "t1.nano"]);
+    daemon.create(name);
     match action {
         Action::Start => drop(daemon.ok(["instance", "stop", name, "--force"])),
         // A guest that has booted hears its power button.
@@ -190,7 +190,7 @@ fn matrix(action: Action) {
             ..Options::default()
         },
     );
-    daemon.ok(["instance", "create", "first", "--image", "tiny", "--type", "t1.nano"]);
+    daemon.create("first");
     daemon.ok(["instance", "delete", "first"]);
     let before = daemon.inventory();
     let cases = cases(action);

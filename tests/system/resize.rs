@@ -98,7 +98,7 @@ fn revert_brings_back_the_old_type_and_what_was_written() {
 fn a_stopped_instance_is_resized_stopped_and_may_confirm_itself() {
     let host = Host::new(Libvirt::Started);
     let daemon = Daemon::start(&host);
-    daemon.ok(["instance", "create", "web", "--image", "tiny", "--type", "t1.nano"]);
+    daemon.create("web");
     daemon.ok(["instance", "stop", "web", "--force"]);
     daemon.ok(["instance", "resize", "web", "--type", "t1.micro", "--confirm"]);
     let shown = daemon.json(["instance", "show", "web"]);
@@ -129,4 +129,25 @@ fn a_resize_that_can_not_be_leaves_the_guest_as_it_was() {
     assert_eq!(daemon.host().virsh(["domstate", &id]), "running");
     assert_eq!(memory(&daemon, &id), 128);
     Guest::of(&daemon, "web").wait_for_boot(1);
+}
+
+#[test]
+fn a_resize_confirms_itself_when_the_operators_window_is_over() {
+    let host = Host::new(Libvirt::Started);
+    let options = berth_testkit::Options {
+        config: "resize_confirm_window = 1".to_owned(),
+        tiny: true,
+        ..berth_testkit::Options::default()
+    };
+    let mut daemon = Daemon::start_with(&host, options);
+    daemon.create("web");
+    daemon.ok(["instance", "stop", "web", "--force"]);
+    daemon.ok(["instance", "resize", "web", "--type", "t1.micro"]);
+    assert_eq!(daemon.state("web"), "Resized");
+    std::thread::sleep(std::time::Duration::from_millis(1100));
+    // It is looked at now and then, and at every start.
+    daemon.kill();
+    daemon.start_again();
+    crate::guest::becomes(&daemon, "web", "Stopped");
+    assert_eq!(daemon.json(["instance", "show", "web"])["type"], "t1.micro");
 }

@@ -86,10 +86,10 @@ fn shelve_gives_everything_back_and_unshelve_brings_the_guest_back_as_it_was() {
 fn a_shelved_instance_is_deleted_with_its_shelf() {
     let host = Host::new(Libvirt::Started);
     let daemon = Daemon::start(&host);
-    daemon.ok(["instance", "create", "web", "--image", "tiny", "--type", "t1.nano"]);
+    daemon.create("web");
     daemon.ok(["instance", "delete", "web"]);
     let before = daemon.inventory();
-    daemon.ok(["instance", "create", "web", "--image", "tiny", "--type", "t1.nano"]);
+    daemon.create("web");
     daemon.ok(["instance", "stop", "web", "--force"]);
     daemon.ok(["instance", "shelve", "web"]);
     daemon.ok(["instance", "delete", "web"]);
@@ -105,11 +105,7 @@ fn a_guest_that_does_not_shut_down_is_not_shelved() {
         ..berth_testkit::Options::default()
     };
     let daemon = Daemon::start_with(&host, options);
-    daemon.ok(["instance", "create", "web", "--image", "tiny", "--type", "t1.nano"]);
-    let id = daemon.json(["instance", "show", "web"])["id"]
-        .as_str()
-        .unwrap()
-        .to_owned();
+    let id = daemon.create("web");
     daemon.host().virsh(["suspend", &id]);
     crate::watch::Watch::all(&daemon).until_kind(&id, "guest.paused");
     let output = daemon.berth(["instance", "shelve", "web"]).output().unwrap();

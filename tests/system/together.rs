@@ -124,10 +124,10 @@ type Arrange<'a> = &'a dyn Fn(&str);
 fn a_delete_cancels_every_action_cleanly() {
     let host = Host::new(Libvirt::Started);
     let daemon = Daemon::start(&host);
-    daemon.ok(["instance", "create", "first", "--image", "tiny", "--type", "t1.nano"]);
+    daemon.create("first");
     daemon.ok(["instance", "delete", "first"]);
     let before = daemon.inventory();
-    let create = |name: &str| daemon.ok(["instance", "create", name, "--image", "tiny", "--type", "t1.nano"]);
+    let create = |name: &str| daemon.create(name);
     let stopped = |name: &str| {
         create(name);
         daemon.ok(["instance", "stop", name, "--force"]);

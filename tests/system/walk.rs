@@ -176,10 +176,7 @@ impl Walk<'_> {
             return;
         };
         self.tell(format!("virsh destroy {name}"));
-        let id = self.daemon.json(["instance", "show", name])["id"]
-            .as_str()
-            .unwrap()
-            .to_owned();
+        let id = self.daemon.id(name);
         self.daemon.host().virsh(["destroy", &id]);
         match known.stable {
             Stable::Active => {

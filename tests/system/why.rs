@@ -11,7 +11,7 @@ use crate::crash::rests;
 use crate::guest::becomes;
 
 fn create(daemon: &Daemon<'_>) -> String {
-    daemon.ok(["instance", "create", "web", "--image", "tiny", "--type", "t1.nano"]);
+    daemon.create("web");
     let shown = daemon.json(["instance", "show", "web"]);
     shown["id"].as_str().unwrap().to_owned()
 }

@@ -207,6 +207,24 @@ impl<'a> Daemon<'a> {
         )
     }
 
+    /// An instance's id.
+    ///
+    /// # Panics
+    /// If there is no such instance.
+    pub fn id(&self, name: &str) -> String {
+        let instance = self.json(["instance", "show", name]);
+        instance["id"].as_str().expect("an id").to_owned()
+    }
+
+    /// Makes an instance of the tiny image, Active when this returns; its id.
+    ///
+    /// # Panics
+    /// If it doesn't get there.
+    pub fn create(&self, name: &str) -> String {
+        self.ok(["instance", "create", name, "--image", "tiny", "--type", "t1.nano"]);
+        self.id(name)
+    }
+
     /// An instance's documented state, as the API shows it.
     pub fn state(&self, name: &str) -> String {
         let instance = self.json(["instance", "show", name]);
