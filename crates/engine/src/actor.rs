@@ -165,7 +165,10 @@ impl Task {
         loop {
             if self.running.is_none() {
                 match self.queue.pop_front() {
-                    Some(claim) => self.begin(*claim).await,
+                    Some(claim) => {
+                        self.begin(*claim).await;
+                        continue;
+                    }
                     None if self.actors.retire(self.id, &messages) => return,
                     None => {}
                 }

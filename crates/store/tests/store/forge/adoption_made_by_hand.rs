@@ -7,6 +7,7 @@ fn forge() -> berth_model::Adoption {
         fault: None,
         kind: "guest.started",
         message: None,
+        heard: None,
     }
 }
 
