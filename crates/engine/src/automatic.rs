@@ -17,7 +17,7 @@ use std::time::Duration;
 use berth_model::{Action, Code, GuestStatus, InstanceId, OnBoot, OnCrash, PauseReason, Stable, Standing};
 use berth_store::{ClaimError, Fault, InstanceRecord, Requester, StoreError};
 use jiff::{SignedDuration, Timestamp};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::actor::Actors;
 use crate::world::lock;
@@ -124,12 +124,16 @@ fn later(actors: &Arc<Actors>, id: InstanceId, pause: Duration, work: impl Futur
     });
 }
 
-/// Claims an instance for a hard reboot in the daemon's own name, and keeps why. That it can't be any more is no error:
-/// somebody was faster.
+/// Has an instance rebooted, and keeps why.
 async fn reboot(actors: &Arc<Actors>, id: InstanceId, because: &str) -> Result<(), StoreError> {
+    ask(actors, id, Action::HardReboot, json!({ "because": because })).await
+}
+
+/// Claims an instance for an action in the daemon's own name. That it can't be any more is no error: somebody was
+/// faster.
+pub(crate) async fn ask(actors: &Arc<Actors>, id: InstanceId, action: Action, params: Value) -> Result<(), StoreError> {
     let by = Requester::new(BY);
-    let params = json!({ "because": because });
-    match actors.world().store.claim(id, Action::HardReboot, params, &by).await {
+    match actors.world().store.claim(id, action, params, &by).await {
         Ok(claim) => {
             actors.run(claim);
             Ok(())

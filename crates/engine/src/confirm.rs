@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use berth_model::{Action, Stable, Standing};
-use berth_store::{ClaimError, InstanceRecord, Requester};
+use berth_store::InstanceRecord;
 use jiff::Timestamp;
 use serde_json::json;
 
 use crate::actor::Actors;
+use crate::automatic;
 
 /// Confirms the resize of an instance that rests in Resized, if it is time.
 pub(crate) async fn if_due(actors: &Arc<Actors>, record: &InstanceRecord) {
@@ -22,18 +23,7 @@ pub(crate) async fn if_due(actors: &Arc<Actors>, record: &InstanceRecord) {
     if !from.confirm && window.is_none_or(|window| age < window) {
         return;
     }
-    let by = Requester::new("berthd");
-    match actors
-        .world()
-        .store
-        .claim(record.id, Action::ConfirmResize, json!({}), &by)
-        .await
-    {
-        Ok(claim) => actors.run(claim),
-        // Somebody was faster: with the same, with a revert, with a delete.
-        Err(ClaimError::Refused { .. } | ClaimError::NotFound(_)) => {}
-        Err(error) => {
-            tracing::warn!(instance = %record.id, %error, "the resize is not confirmed yet; it is tried again");
-        }
+    if let Err(error) = automatic::ask(actors, record.id, Action::ConfirmResize, json!({})).await {
+        tracing::warn!(instance = %record.id, %error, "the resize is not confirmed yet; it is tried again");
     }
 }

@@ -69,6 +69,13 @@ pub(crate) fn power_off(cx: &Context) -> Result<(), Failure> {
     each_port(cx, Network::unplug_port)
 }
 
+/// Makes sure the host has no QEMU, no definition and no port of the guest. Its files stay.
+pub(crate) fn remove(cx: &Context) -> Result<(), Failure> {
+    cx.world.hypervisor.destroy(cx.id()).or_fail()?;
+    cx.world.hypervisor.undefine(cx.id()).or_fail()?;
+    disconnect(cx)
+}
+
 /// What has to be there before QEMU starts.
 fn prepare(cx: &Context, kind: &InstanceType) -> Result<(), Failure> {
     let volume = root(cx)?;

@@ -16,9 +16,7 @@ pub(super) const RECIPE: Recipe<Context> = Recipe {
 };
 
 fn delete(cx: &Context, _: &mut Memo) -> Result<(), Failure> {
-    cx.world.hypervisor.destroy(cx.id()).or_fail()?;
-    cx.world.hypervisor.undefine(cx.id()).or_fail()?;
-    guest::disconnect(cx)?;
+    guest::remove(cx)?;
     if let Some(root) = &cx.subject.root {
         cx.world.storage.delete_volume(root.id).or_fail()?;
     }

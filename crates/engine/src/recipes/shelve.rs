@@ -47,9 +47,7 @@ fn shelve(cx: &Context, memo: &mut Memo) -> Result<(), Failure> {
         ..cx.subject.image.clone()
     };
     memo.set(SHELF, &shelf)?;
-    cx.world.hypervisor.destroy(cx.id()).or_fail()?;
-    cx.world.hypervisor.undefine(cx.id()).or_fail()?;
-    guest::disconnect(cx)
+    guest::remove(cx)
 }
 
 fn unshelve(cx: &Context, _: &mut Memo) -> Result<(), Failure> {

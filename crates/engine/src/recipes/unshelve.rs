@@ -33,8 +33,6 @@ fn unshelve(cx: &Context, _: &mut Memo) -> Result<(), Failure> {
 }
 
 fn shelve(cx: &Context, _: &mut Memo) -> Result<(), Failure> {
-    cx.world.hypervisor.destroy(cx.id()).or_fail()?;
-    cx.world.hypervisor.undefine(cx.id()).or_fail()?;
-    guest::disconnect(cx)?;
+    guest::remove(cx)?;
     cx.world.storage.delete_volume(guest::root(cx)?.id).or_fail()
 }
