@@ -27,17 +27,8 @@ fn create_passes_its_six_states_and_ends_with_a_guest_that_runs() {
     let daemon = Daemon::start(&host);
     let mut watch = Watch::all(&daemon);
 
-    let operation = daemon.ok([
-        "instance",
-        "create",
-        "web",
-        "--image",
-        "tiny",
-        "--type",
-        "t1.nano",
-        "--no-wait",
-    ]);
-    let operation = daemon.json(["operation", "show", operation.trim()]);
+    let operation = daemon.begin_create("web");
+    let operation = daemon.json(["operation", "show", &operation]);
     let id = operation["instance"].as_str().unwrap();
     assert_passed(&watch.until(id, "Active"), &CREATE);
 

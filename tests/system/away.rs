@@ -15,26 +15,12 @@ fn wait_for_link(daemon: &Daemon<'_>, up: bool) {
     }
 }
 
-fn create(daemon: &Daemon<'_>, name: &str) -> String {
-    let operation = daemon.ok([
-        "instance",
-        "create",
-        name,
-        "--image",
-        "tiny",
-        "--type",
-        "t1.nano",
-        "--no-wait",
-    ]);
-    operation.trim().to_owned()
-}
-
 #[test]
 fn an_operation_waits_for_a_libvirt_that_was_killed() {
     let host = Host::new(Libvirt::Started);
     let daemon = Daemon::start(&host);
     for name in ["first", "second", "third"] {
-        let operation = create(&daemon, name);
+        let operation = daemon.begin_create(name);
         // At another moment of it each time.
         std::thread::sleep(Duration::from_millis(u64::from(name.as_bytes()[0]) % 7 * 60));
         host.signal_libvirtd("-KILL");
@@ -100,7 +86,7 @@ fn an_operation_outlives_a_libvirt_that_hangs() {
     };
     let daemon = Daemon::start_with(&host, options);
     daemon.create("web");
-    let operation = create(&daemon, "other");
+    let operation = daemon.begin_create("other");
     std::thread::sleep(Duration::from_millis(150));
     host.signal_libvirtd("-STOP");
     let begun = Instant::now();

@@ -44,37 +44,24 @@ fn a_create_that_is_cancelled_leaves_only_its_record_even_after_kill_9() {
     daemon.ok(["instance", "delete", "first"]);
     let before = daemon.inventory();
     host.signal_libvirtd("-STOP");
-    let create = [
-        "instance",
-        "create",
-        "web",
-        "--image",
-        "tiny",
-        "--type",
-        "t1.nano",
-        "--no-wait",
-    ];
-    let create = daemon.ok(create);
+    let create = daemon.begin_create("web");
     let deadline = Instant::now() + Duration::from_secs(10);
     while daemon.state("web") != "Spawning" {
         assert!(Instant::now() < deadline, "{} is not Spawning", daemon.state("web"));
         std::thread::sleep(Duration::from_millis(50));
     }
-    let cancelled = daemon.json(["operation", "cancel", create.trim(), "--no-wait"]);
+    let cancelled = daemon.json(["operation", "cancel", &create, "--no-wait"]);
     assert_eq!(cancelled["outcome"], "undoing");
     daemon.kill();
     daemon.start_again();
     host.signal_libvirtd("-CONT");
-    let failed = daemon.berth(["operation", "wait", create.trim()]).output().unwrap();
+    let failed = daemon.berth(["operation", "wait", &create]).output().unwrap();
     assert_eq!(
         failed.status.code(),
         Some(1),
         "a cancelled operation did not do what was asked"
     );
-    assert_eq!(
-        daemon.json(["operation", "show", create.trim()])["outcome"],
-        "cancelled"
-    );
+    assert_eq!(daemon.json(["operation", "show", &create])["outcome"], "cancelled");
     assert_eq!(daemon.state("web"), "Error");
     assert_eq!(daemon.inventory(), before);
     daemon.ok(["instance", "delete", "web"]);

@@ -225,6 +225,24 @@ impl<'a> Daemon<'a> {
         self.id(name)
     }
 
+    /// Asks for an instance of the tiny image and doesn't wait for it; the id of its operation.
+    ///
+    /// # Panics
+    /// If it is refused.
+    pub fn begin_create(&self, name: &str) -> String {
+        let create = [
+            "instance",
+            "create",
+            name,
+            "--image",
+            "tiny",
+            "--type",
+            "t1.nano",
+            "--no-wait",
+        ];
+        self.ok(create).trim().to_owned()
+    }
+
     /// An instance's documented state, as the API shows it.
     pub fn state(&self, name: &str) -> String {
         let instance = self.json(["instance", "show", name]);
