@@ -301,7 +301,7 @@ pub struct Position {
 
 impl Position {
     /// The first step of an action.
-    pub fn first(action: Action) -> Self {
+    pub const fn first(action: Action) -> Self {
         Self { action, step: 0 }
     }
 

@@ -81,6 +81,23 @@ pub enum GuestEvent {
         /// libvirt's word for it, e.g. `enospc`.
         reason: String,
     },
+    /// The guest let go of a device that it was asked to give back.
+    DeviceRemoved {
+        /// QEMU's name of the device.
+        device: String,
+    },
+    /// The guest refused to let go of a device.
+    DeviceKept {
+        /// QEMU's name of the device.
+        device: String,
+    },
+    /// A job on a disk's files has ended, or waits to be ended.
+    BlockJob {
+        /// The disk's target in the domain XML, e.g. `vda`.
+        disk: String,
+        /// Whether it did what it was to do.
+        done: bool,
+    },
     /// The guest agent connected or left.
     Agent {
         /// Whether it is there now.
@@ -125,6 +142,10 @@ impl fmt::Display for GuestEvent {
             Self::Panicked => f.write_str("crashed (panicked)"),
             Self::Rebooted => f.write_str("reboot"),
             Self::IoError { disk, reason } => write!(f, "I/O error on {disk} ({reason})"),
+            Self::DeviceRemoved { device } => write!(f, "device removed ({device})"),
+            Self::DeviceKept { device } => write!(f, "device removal failed ({device})"),
+            Self::BlockJob { disk, done: true } => write!(f, "block job completed on {disk}"),
+            Self::BlockJob { disk, done: false } => write!(f, "block job ended early on {disk}"),
             Self::Agent { connected: true } => f.write_str("guest agent connected"),
             Self::Agent { connected: false } => f.write_str("guest agent disconnected"),
         }

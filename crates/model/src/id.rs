@@ -5,9 +5,10 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::{Deserialize, Serialize};
-use uuid::Uuid;
+use uuid::{NoContext, Timestamp, Uuid};
 
 /// What was given as an id isn't one.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -20,7 +21,7 @@ pub struct ParseIdError {
 }
 
 macro_rules! ids {
-    ($($(#[$doc:meta])* $name:ident = $kind:literal;)+) => {$(
+    ($($(#[$doc:meta])* $name:ident = $kind:literal, $fresh:expr;)+) => {$(
         $(#[$doc])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[serde(transparent)]
@@ -33,7 +34,7 @@ macro_rules! ids {
             /// A fresh id, later than every one made before it on this host.
             #[allow(clippy::new_without_default, reason = "a default that differs each time would surprise")]
             pub fn new() -> Self {
-                Self(Uuid::now_v7())
+                Self($fresh())
             }
 
             /// The id as a UUID, as libvirt takes it.
@@ -64,23 +65,61 @@ macro_rules! ids {
     )+};
 }
 
+/// A fresh id that differs from every other one made here in its first 20 characters: that much of a disk's serial
+/// number a guest gets to see (virtio, 5.2.6.1). They hold the millisecond, so no two get the same.
+fn apart() -> Uuid {
+    static LAST: AtomicU64 = AtomicU64::new(0);
+    let (seconds, nanos) = Uuid::now_v7().get_timestamp().map_or((0, 0), |now| now.to_unix());
+    let now = seconds * 1000 + u64::from(nanos) / 1_000_000;
+    let next = |last: u64| now.max(last + 1);
+    let last = LAST.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |last| Some(next(last)));
+    let millis = next(last.unwrap_or_default());
+    let nanos = u32::try_from(millis % 1000).unwrap_or_default() * 1_000_000;
+    Uuid::new_v7(Timestamp::from_unix(NoContext, millis / 1000, nanos))
+}
+
 ids! {
     /// An instance; also the UUID of its libvirt domain.
-    InstanceId = "instance";
+    InstanceId = "instance", Uuid::now_v7;
     /// A volume; also its serial number in the guest.
-    VolumeId = "volume";
+    VolumeId = "volume", apart;
+    /// A snapshot of a volume.
+    SnapshotId = "snapshot", Uuid::now_v7;
+    /// One file of a volume's data: a volume is a chain of them, the newest written to.
+    LayerId = "layer", Uuid::now_v7;
     /// An image.
-    ImageId = "image";
+    ImageId = "image", Uuid::now_v7;
     /// A key pair.
-    KeyPairId = "key pair";
+    KeyPairId = "key pair", Uuid::now_v7;
     /// A VPC: one network namespace.
-    VpcId = "VPC";
+    VpcId = "VPC", Uuid::now_v7;
     /// A subnet: one bridge in its VPC's namespace.
-    SubnetId = "subnet";
+    SubnetId = "subnet", Uuid::now_v7;
     /// A port: one NIC of one instance, one tap.
-    PortId = "port";
-    /// An operation: one action on one instance, from claim to end.
-    OperationId = "operation";
+    PortId = "port", Uuid::now_v7;
+    /// An operation: one action on one instance, volume or image, from claim to end.
+    OperationId = "operation", Uuid::now_v7;
     /// An installation of Berth: the store that a libvirt domain belongs to.
-    OwnerId = "installation";
+    OwnerId = "installation", Uuid::now_v7;
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn a_guest_can_tell_its_volumes_apart() {
+        let serials: HashSet<_> = (0..1000)
+            .map(|_| VolumeId::new().to_string()[..20].to_owned())
+            .collect();
+        assert_eq!(serials.len(), 1000);
+    }
+
+    #[test]
+    fn later_volumes_have_later_ids() {
+        let ids: Vec<_> = (0..100).map(|_| VolumeId::new()).collect();
+        assert!(ids.is_sorted());
+    }
 }

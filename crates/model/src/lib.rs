@@ -18,11 +18,16 @@ mod observe;
 mod policy;
 mod size;
 mod volume;
+mod volume_type;
+mod work;
 
 pub use action::{Action, AfterCrash, Fallback, From, Landing, ParseActionError, Position, Row, Step, TABLE};
 pub use code::Code;
 pub use guest::{GuestEvent, GuestStatus, OffReason, PauseReason};
-pub use id::{ImageId, InstanceId, KeyPairId, OperationId, OwnerId, ParseIdError, PortId, SubnetId, VolumeId, VpcId};
+pub use id::{
+    ImageId, InstanceId, KeyPairId, LayerId, OperationId, OwnerId, ParseIdError, PortId, SnapshotId, SubnetId,
+    VolumeId, VpcId,
+};
 pub use idempotency::{IdempotencyKey, ParseIdempotencyKeyError};
 pub use image::{DiskFormat, Firmware, OsFamily};
 pub use instance::{InstanceState, ParseStateError, Stable, Standing};
@@ -33,3 +38,5 @@ pub use observe::{Adoption, Known, Verdict, observe};
 pub use policy::{OnBoot, OnCrash, Policy};
 pub use size::{Gib, Mib};
 pub use volume::{VOLUME_MAX, VOLUME_MIN, VOLUME_TABLE, VolumeAction, VolumeLanding, VolumeRow, VolumeState};
+pub use volume_type::{VolumeType, default_volume_types};
+pub use work::{ImageAction, Work};

@@ -190,4 +190,30 @@ impl VolumeAction {
     pub fn row(self) -> &'static VolumeRow {
         &VOLUME_TABLE[self as usize]
     }
+
+    /// The word for it on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Create => "create",
+            Self::Attach => "attach",
+            Self::Detach => "detach",
+            Self::Extend => "extend",
+            Self::Snapshot => "snapshot",
+            Self::SaveAsImage => "save_as_image",
+            Self::Delete => "delete",
+        }
+    }
+
+    /// The actions that may begin in a state. The root volume of an instance is never detached, nor deleted by itself.
+    pub fn allowed_from(state: VolumeState, root: bool) -> Vec<Self> {
+        let for_root = |action: &Self| !(root && matches!(action, Self::Attach | Self::Detach | Self::Delete));
+        let allowed = |action: &Self| action.row().from.contains(&state);
+        Self::ALL.iter().copied().filter(allowed).filter(for_root).collect()
+    }
+}
+
+impl fmt::Display for VolumeAction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
 }
