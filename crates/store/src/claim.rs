@@ -7,7 +7,7 @@
 //!        one transaction: the operation it cancels, its own, the instance, usage, event ──▶ Claim ──▶ `progress`
 //! ```
 
-use berth_model::{Action, Code, InstanceId, OperationId, Position, Stable, Standing, VolumeState};
+use berth_model::{Action, Code, InstanceId, LayerId, OperationId, Position, Stable, Standing, VolumeState, Work};
 use serde_json::Value;
 use sqlx::any::AnyRow;
 
@@ -17,7 +17,8 @@ use crate::row::{Columns as _, sql};
 use crate::transition::{self, Held, Why};
 use crate::tx::Tx;
 use crate::{
-    ClaimError, Entry, EntryKind, Fault, InstanceRecord, Requester, Store, StoreError, journal, once, progress, volume,
+    ClaimError, Entry, EntryKind, Fault, InstanceRecord, ROOT_LAYER, Requester, Store, StoreError, attached, journal,
+    once, progress,
 };
 
 /// How often a claim is tried again when the record changes under it.
@@ -98,13 +99,18 @@ impl Claim {
     }
 
     /// The claim of an operation that has just begun.
-    pub(crate) fn begun(store: &Store, operation: &OperationRecord, revision: i64, origin: Option<Stable>) -> Self {
+    pub(crate) fn begun(
+        store: &Store,
+        (instance, position): (InstanceId, Position),
+        operation: &OperationRecord,
+        (revision, origin): (i64, Option<Stable>),
+    ) -> Self {
         Self {
             store: store.clone(),
-            instance: operation.instance,
+            instance,
             operation: operation.id,
             revision,
-            position: operation.position,
+            position,
             origin,
             phase: operation.phase,
             unwound: false,
@@ -163,21 +169,27 @@ impl Store {
         if action == Action::Resize {
             progress::new_type(params)?;
         }
-        let subject = (id, before.record.name.to_string());
-        let operation = OperationRecord::begin(&tx, action, subject, params.clone(), by);
+        if !leaves_volumes_alone(action) {
+            no_volume_moves(&mut tx, id, action).await?;
+        }
+        let position = Position::first(action);
+        let subject = (id.to_string(), before.record.name.to_string());
+        let operation = OperationRecord::begin(&tx, Work::Instance(position), subject, params.clone(), by);
         if let Some(other) = before.record.operation {
             cancel(&mut tx, &before, other, &operation).await?;
         }
         begin(&mut tx, &operation).await?;
         once::write(&mut tx, by, &[operation.id]).await?;
-        if action == Action::Delete {
-            volume::set_root_state(&mut tx, id, VolumeState::Deleting).await?;
+        match action {
+            Action::Delete => attached::set_root_state(&mut tx, id, VolumeState::Deleting).await?,
+            Action::Unshelve => attached::unshelve(&mut tx, id, new_layer(params)?).await?,
+            _ => {}
         }
         let mut after = before.clone();
         after.record.operation = Some(operation.id);
         after.record.standing = Standing::Moving {
             from: before.stable(),
-            position: operation.position,
+            position,
         };
         let why = Why {
             operation: Some(operation.id),
@@ -187,11 +199,12 @@ impl Store {
             return Ok(None);
         }
         tx.commit().await?;
+        let revision = before.record.revision + 1;
         Ok(Some(Claim::begun(
             self,
+            (id, position),
             &operation,
-            before.record.revision + 1,
-            before.stable(),
+            (revision, before.stable()),
         )))
     }
 
@@ -208,7 +221,7 @@ impl Store {
     pub(crate) fn resume(&self, row: &AnyRow) -> Result<Claim, StoreError> {
         Ok(Claim {
             store: self.clone(),
-            instance: row.parsed("instance")?,
+            instance: row.parsed("subject")?,
             operation: row.parsed("id")?,
             revision: row.number("revision")?,
             position: read_position(row)?,
@@ -222,6 +235,36 @@ impl Store {
     }
 }
 
+/// Whether an action may begin while operations on the instance's volumes are in flight: it waits for those that take
+/// the instance, and changes nothing of the volumes that the others need. Delete always may.
+fn leaves_volumes_alone(action: Action) -> bool {
+    match action {
+        Action::Create | Action::Start | Action::Stop | Action::SoftReboot | Action::HardReboot | Action::Delete => {
+            true
+        }
+        Action::Shelve | Action::Unshelve | Action::Resize | Action::ConfirmResize | Action::RevertResize => false,
+    }
+}
+
+/// [`StoreError::VolumeMoves`] while an operation on a volume of the instance is in flight.
+async fn no_volume_moves(tx: &mut Tx, id: InstanceId, action: Action) -> Result<(), StoreError> {
+    let query = sql("SELECT name, state FROM volumes WHERE instance = $1 AND operation IS NOT NULL LIMIT 1");
+    match tx.optional(query.bind(id.to_string())).await? {
+        None => Ok(()),
+        Some(row) => Err(StoreError::VolumeMoves {
+            action,
+            name: row.parsed("name")?,
+            state: row.parsed("state")?,
+        }),
+    }
+}
+
+/// The layer that an unshelve makes, from what the request said.
+fn new_layer(params: &Value) -> Result<LayerId, StoreError> {
+    let layer = params.get(ROOT_LAYER).cloned().unwrap_or_default();
+    serde_json::from_value(layer).map_err(|error| StoreError::corrupt("params", &error))
+}
+
 /// Writes a new operation and the first line of its journal.
 pub(crate) async fn begin(tx: &mut Tx, operation: &OperationRecord) -> Result<(), StoreError> {
     operation::insert(tx, operation).await?;
@@ -229,12 +272,12 @@ pub(crate) async fn begin(tx: &mut Tx, operation: &OperationRecord) -> Result<()
         EntryKind::Begun,
         Some(format!("asked for by {}", operation.requested_by)),
     );
-    journal::write(tx, operation.id, operation.position, line).await
+    journal::write(tx, operation.id, operation.work, line).await
 }
 
 /// Ends the operation in flight in favour of another.
 async fn cancel(tx: &mut Tx, held: &Held, other: OperationId, by: &OperationRecord) -> Result<(), StoreError> {
-    let message = format!("cancelled by {}, operation {}", by.action, by.id);
+    let message = format!("cancelled by {}, operation {}", by.work.action(), by.id);
     let fault = Fault {
         code: Code::OperationCancelled,
         message: message.clone(),
@@ -242,7 +285,13 @@ async fn cancel(tx: &mut Tx, held: &Held, other: OperationId, by: &OperationReco
     };
     operation::cancel(tx, other, &fault).await?;
     if let Standing::Moving { position, .. } = held.record.standing {
-        journal::write(tx, other, position, Entry::of(EntryKind::Noted, Some(message.clone()))).await?;
+        journal::write(
+            tx,
+            other,
+            Work::Instance(position),
+            Entry::of(EntryKind::Noted, Some(message.clone())),
+        )
+        .await?;
     }
     let event = NewEvent::about("operation.cancelled", &held.record.id, &held.record.name);
     tx.event(NewEvent {

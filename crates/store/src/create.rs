@@ -5,18 +5,19 @@ use std::collections::{HashMap, HashSet};
 use std::net::Ipv4Addr;
 
 use berth_model::{
-    Action, Gib, ImageId, InstanceId, InstanceType, KeyPairId, Mac, Name, Policy, PortId, Position, Standing, SubnetId,
-    VolumeId, VolumeState, VpcId,
+    Action, Gib, ImageId, InstanceId, InstanceType, KeyPairId, LayerId, Mac, Name, Policy, PortId, Position, Standing,
+    SubnetId, VolumeId, VolumeState, VpcId, Work,
 };
 use serde_json::json;
 
+use crate::layer::{self, Base};
 use crate::operation::OperationRecord;
 use crate::port::{Addresses, Numbers, PortRecord};
 use crate::row::{Columns as _, maybe_to_json, sql, to_json};
 use crate::transition::{Why, state_event};
 use crate::tx::Tx;
 use crate::volume::VolumeRecord;
-use crate::{Claim, InstanceRecord, KeyRef, Requester, Store, StoreError, claim, once, port, volume};
+use crate::{Claim, InstanceRecord, KeyRef, Requester, Store, StoreError, attached, claim, once, port, volume};
 
 /// An instance to be made. Its ids and its MAC are chosen by the caller, before anything is made of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,8 +40,16 @@ pub struct NewInstance {
     pub policy: Policy,
     /// The id of its root volume.
     pub root_volume: VolumeId,
+    /// The id of its root volume's layer.
+    pub root_layer: LayerId,
     /// The size of its root volume.
     pub root_size: Gib,
+    /// Whether its root volume stays when it is deleted.
+    pub keep_root: bool,
+    /// The name of the type of volumes that are made with it.
+    pub volume_type: String,
+    /// Its other volumes, in the order of its disks.
+    pub volumes: Vec<VolumeOfNew>,
     /// The id of its port.
     pub port: PortId,
     /// The MAC of its port.
@@ -49,6 +58,31 @@ pub struct NewInstance {
     pub subnet: SubnetId,
     /// The VPC of that subnet.
     pub vpc: VpcId,
+}
+
+/// A volume that an instance is made with, besides its root.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum VolumeOfNew {
+    /// One to be made, blank.
+    New {
+        /// Its id.
+        id: VolumeId,
+        /// Its layer's id.
+        layer: LayerId,
+        /// Its name.
+        name: Name,
+        /// Its size.
+        size: Gib,
+        /// Whether it goes when the instance does.
+        delete_on_termination: bool,
+    },
+    /// One that is there.
+    Existing {
+        /// Its id.
+        id: VolumeId,
+        /// Whether it goes when the instance does.
+        delete_on_termination: bool,
+    },
 }
 
 impl Store {
@@ -70,13 +104,17 @@ impl Store {
         tx.commit().await?;
         Ok(made
             .iter()
-            .map(|operation| Claim::begun(self, operation, FIRST_REVISION, None))
+            .zip(&new)
+            .map(|(operation, new)| Claim::begun(self, (new.id, FIRST_POSITION), operation, (FIRST_REVISION, None)))
             .collect())
     }
 }
 
 /// The revision of a record that was never changed.
 const FIRST_REVISION: i64 = 1;
+
+/// Where every create begins.
+const FIRST_POSITION: Position = Position::first(Action::Create);
 
 /// What several instances of one request share, read once.
 #[derive(Default)]
@@ -109,7 +147,13 @@ async fn create(
             name: new.name.to_string(),
         });
     }
-    let operation = OperationRecord::begin(tx, Action::Create, (new.id, new.name.to_string()), json!({}), by);
+    let operation = OperationRecord::begin(
+        tx,
+        Work::Instance(FIRST_POSITION),
+        (new.id.to_string(), new.name.to_string()),
+        json!({}),
+        by,
+    );
     claim::begin(tx, &operation).await?;
     let record = record(tx, new, &operation, key);
     insert(tx, &record).await?;
@@ -117,7 +161,7 @@ async fn create(
         let insert = sql("INSERT INTO user_data (instance, content) VALUES ($1, $2)");
         tx.run(insert.bind(new.id.to_string()).bind(content.as_slice())).await?;
     }
-    volume::insert(tx, &root_volume(new)).await?;
+    volumes(tx, new).await?;
     let (address, index) = given.address(tx, new).await?;
     port::insert(tx, &nic(new, address, index)).await?;
     tx.event(state_event(
@@ -139,7 +183,7 @@ fn record(tx: &Tx, new: &NewInstance, operation: &OperationRecord, key: Option<K
         revision: FIRST_REVISION,
         standing: Standing::Moving {
             from: None,
-            position: Position::first(Action::Create),
+            position: FIRST_POSITION,
         },
         operation: Some(operation.id),
         instance_type: new.instance_type.clone(),
@@ -171,17 +215,63 @@ async fn insert(tx: &mut Tx, record: &InstanceRecord) -> Result<(), StoreError> 
     tx.run(insert).await.map(|_| ())
 }
 
-fn root_volume(new: &NewInstance) -> VolumeRecord {
-    VolumeRecord {
+/// Writes down the volumes of a new instance: those that are made with it, and those it takes.
+async fn volumes(tx: &mut Tx, new: &NewInstance) -> Result<(), StoreError> {
+    let base = Base {
+        parent: None,
+        image: Some(new.image),
+    };
+    layer::insert(tx, new.root_layer, base).await?;
+    let root = VolumeRecord {
         id: new.root_volume,
         project: new.project.clone(),
         name: new.name.clone(),
         instance: Some(new.id),
         image: Some(new.image),
+        layer: Some(new.root_layer),
         size: new.root_size,
         state: VolumeState::Creating,
+        operation: None,
         root: true,
+        slot: Some(0),
+        delete_on_termination: !new.keep_root,
+        volume_type: new.volume_type.clone(),
+        fault: None,
+        created_at: tx.at,
+    };
+    volume::insert(tx, &root).await?;
+    // Place 1 is the seed disk's.
+    for (slot, wanted) in (2..).zip(&new.volumes) {
+        match wanted {
+            VolumeOfNew::New {
+                id,
+                layer,
+                name,
+                size,
+                delete_on_termination,
+            } => {
+                volume::check_name(tx, &new.project, name).await?;
+                layer::insert(tx, *layer, Base::default()).await?;
+                let blank = VolumeRecord {
+                    id: *id,
+                    name: name.clone(),
+                    image: None,
+                    layer: Some(*layer),
+                    size: *size,
+                    root: false,
+                    slot: Some(slot),
+                    delete_on_termination: *delete_on_termination,
+                    ..root.clone()
+                };
+                volume::insert(tx, &blank).await?;
+            }
+            VolumeOfNew::Existing {
+                id,
+                delete_on_termination,
+            } => attached::take(tx, *id, (new.id, slot), *delete_on_termination).await?,
+        }
     }
+    Ok(())
 }
 
 fn nic(new: &NewInstance, address: Ipv4Addr, index: u32) -> PortRecord {

@@ -1,6 +1,8 @@
 //! What the store answers when it can't do what is asked: one message each, and a stable code.
 
-use berth_model::{Action, Code, IdempotencyKey, InstanceId, InstanceState, OperationId};
+use berth_model::{
+    Action, Code, IdempotencyKey, InstanceId, InstanceState, Name, OperationId, Stable, VolumeAction, VolumeState,
+};
 
 /// Why the store refused or failed.
 #[derive(Debug, thiserror::Error)]
@@ -55,6 +57,62 @@ pub enum StoreError {
         /// Its addresses.
         cidr: String,
     },
+    /// The volume table doesn't allow the action now.
+    #[error("{action} is not allowed while volume '{name}' is {state}{}", moves(.operation.as_ref(), *.root))]
+    VolumeRefused {
+        /// What was asked.
+        action: VolumeAction,
+        /// The volume.
+        name: Name,
+        /// Its documented state.
+        state: VolumeState,
+        /// Whether it is the root volume of an instance.
+        root: bool,
+        /// The operation in flight.
+        operation: Option<OperationId>,
+        /// What is allowed in that state.
+        allowed: Vec<VolumeAction>,
+    },
+    /// The instance that a volume is attached to, or is to be, is in no state for it.
+    #[error("{action} needs instance '{name}' to be {}, and it is {state}", one_of(.needed))]
+    InstanceRefused {
+        /// What was asked of the volume.
+        action: VolumeAction,
+        /// The instance.
+        name: Name,
+        /// Its documented state.
+        state: InstanceState,
+        /// The states it may be in.
+        needed: &'static [Stable],
+    },
+    /// An operation on a volume of the instance is in flight.
+    #[error("{action} is not allowed while volume '{name}' is {state}: wait for that to end")]
+    VolumeMoves {
+        /// What was asked of the instance.
+        action: Action,
+        /// The volume.
+        name: Name,
+        /// Its documented state.
+        state: VolumeState,
+    },
+    /// The volume is not attached.
+    #[error("volume '{0}' is not attached to an instance")]
+    NotAttached(Name),
+    /// What isn't done to the root volume of an instance.
+    #[error("the root volume of an instance can't be {what}: it follows its instance")]
+    RootVolume {
+        /// What was asked, e.g. `renamed`.
+        what: &'static str,
+    },
+    /// The instance has no place left for a volume.
+    #[error("an instance has at most {most} data volumes: detach one first")]
+    NoSlot {
+        /// How many there can be.
+        most: u32,
+    },
+    /// The volume changed between looking at it and taking it.
+    #[error("volume '{0}' has changed meanwhile: ask again")]
+    LayerChanged(Name),
     /// What was asked doesn't fit the action.
     #[error("{action}: {reason}")]
     Params {
@@ -120,10 +178,15 @@ impl StoreError {
             Self::NotFound { .. } => Code::NotFound,
             Self::AlreadyExists { .. } => Code::AlreadyExists,
             Self::InUse { .. } => Code::InUse,
-            Self::NoAddress { .. } => Code::NoCapacity,
+            Self::NoAddress { .. } | Self::NoSlot { .. } => Code::NoCapacity,
             Self::Params { .. } => Code::InvalidArgument,
-            Self::NotCancellable { .. } => Code::ActionNotAllowed,
-            Self::Repeated => Code::Conflict,
+            Self::NotCancellable { .. }
+            | Self::VolumeRefused { .. }
+            | Self::InstanceRefused { .. }
+            | Self::VolumeMoves { .. }
+            | Self::NotAttached(_)
+            | Self::RootVolume { .. } => Code::ActionNotAllowed,
+            Self::LayerChanged(_) | Self::Repeated => Code::Conflict,
             Self::KeyReused(_) => Code::IdempotencyKeyReused,
             Self::Full { .. } => Code::StorageFull,
             Self::Storage { .. } => Code::StorageError,
@@ -177,6 +240,19 @@ pub enum ClaimError {
     /// The store refused or failed. Whether the write was done is not known; the operation is still in flight.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+fn moves(operation: Option<&OperationId>, root: bool) -> String {
+    match operation {
+        Some(id) => format!(" (operation {id} is in flight)"),
+        None if root => ", the root volume of an instance".to_owned(),
+        None => String::new(),
+    }
+}
+
+fn one_of(states: &[Stable]) -> String {
+    let words: Vec<_> = states.iter().map(ToString::to_string).collect();
+    words.join(" or ")
 }
 
 fn list(actions: &[Action]) -> String {

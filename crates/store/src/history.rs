@@ -3,7 +3,7 @@
 use berth_model::{GuestEvent, InstanceId, OperationId};
 use jiff::Timestamp;
 
-use crate::operation::read_position;
+use crate::operation::read_work;
 use crate::row::sql;
 use crate::{Entry, EntryKind, EventRecord, JournalRecord, Store, StoreError, journal};
 
@@ -33,7 +33,7 @@ impl Store {
         (first, last): (OperationId, OperationId),
     ) -> Result<Vec<JournalRecord>, StoreError> {
         let query = sql("SELECT j.* FROM operations o JOIN journal j ON j.operation = o.id \
-                         WHERE o.instance = $1 AND o.id >= $2 AND o.id <= $3 ORDER BY o.id, j.number")
+                         WHERE o.subject = $1 AND o.id >= $2 AND o.id <= $3 ORDER BY o.id, j.number")
         .bind(instance.to_string())
         .bind(first.to_string())
         .bind(last.to_string());
@@ -50,7 +50,7 @@ impl Store {
             return Ok(());
         };
         let line = Entry::of(EntryKind::Heard, Some(event.to_string()));
-        journal::write(&mut tx, operation, read_position(&row)?, line).await?;
+        journal::write(&mut tx, operation, read_work(&row)?, line).await?;
         tx.commit().await
     }
 }

@@ -1,6 +1,6 @@
 //! Images: what is known of each; the bytes are the storage's.
 
-use berth_model::{DiskFormat, Firmware, ImageId, InstanceId, Name, OsFamily};
+use berth_model::{DiskFormat, Firmware, ImageId, InstanceId, Name, OsFamily, VolumeId};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sqlx::any::AnyRow;
@@ -10,7 +10,7 @@ use crate::instance::canonical;
 use crate::port::in_instances;
 use crate::row::{Columns as _, Sql, sql, to_number, to_word};
 use crate::tx::Tx;
-use crate::{Page, Store, StoreError, volume};
+use crate::{Page, Store, StoreError, attached};
 
 /// An image.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -83,35 +83,54 @@ impl ImageRecord {
 /// Writes down the shelf of an instance that is shelved, in place of an older one.
 pub(crate) async fn put_on_shelf(tx: &mut Tx, instance: InstanceId, shelf: &ImageRecord) -> Result<(), StoreError> {
     tx.run(shelf.insert()?).await?;
-    volume::set_root_image(tx, instance, shelf.id).await?;
-    clear_shelf(tx, instance, Some(shelf.id)).await
+    attached::set_root_image(tx, instance, shelf.id).await?;
+    forget_shelves(tx).await.map(|_| ())
 }
 
-/// Forgets the shelves of an instance but that one. No volume stands on them any more.
-pub(crate) async fn clear_shelf(tx: &mut Tx, instance: InstanceId, but: Option<ImageId>) -> Result<(), StoreError> {
-    let but = but.map(|id| id.to_string()).unwrap_or_default();
-    let clear = sql("DELETE FROM images WHERE shelf_of = $1 AND id <> $2");
-    tx.run(clear.bind(instance.to_string()).bind(but)).await.map(|_| ())
+/// Forgets the shelves that no volume and no snapshot stands on any more: their files are to be removed.
+pub(crate) async fn forget_shelves(tx: &mut Tx) -> Result<Vec<ImageId>, StoreError> {
+    let forget = sql("DELETE FROM images WHERE shelf_of IS NOT NULL \
+                      AND NOT EXISTS (SELECT 1 FROM volumes v WHERE v.image = images.id) \
+                      AND NOT EXISTS (SELECT 1 FROM snapshots s WHERE s.image = images.id) RETURNING id");
+    let rows = tx.all(forget).await?;
+    rows.iter().map(|row| row.parsed("id")).collect()
+}
+
+/// [`StoreError::AlreadyExists`] if a project has an image of that name.
+pub(crate) async fn check_name(tx: &mut Tx, project: &str, name: &Name) -> Result<(), StoreError> {
+    let taken = sql("SELECT id FROM images WHERE project = $1 AND name = $2");
+    match tx
+        .optional(taken.bind(project.to_owned()).bind(name.to_string()))
+        .await?
+    {
+        None => Ok(()),
+        Some(_) => Err(StoreError::AlreadyExists {
+            what: "image",
+            name: name.to_string(),
+        }),
+    }
+}
+
+/// [`StoreError::NotFound`] for an image that was deleted meanwhile.
+pub(crate) async fn must_be_there(tx: &mut Tx, id: ImageId) -> Result<(), StoreError> {
+    let row = tx.optional(sql("SELECT id FROM images WHERE id = $1").bind(id.to_string()));
+    row.await?
+        .map(|_| ())
+        .ok_or_else(|| StoreError::not_found("image", &id))
+}
+
+/// Writes down an image that an operation has made.
+pub(crate) async fn insert(tx: &mut Tx, image: &ImageRecord) -> Result<(), StoreError> {
+    check_name(tx, &image.project, &image.name).await?;
+    tx.run(image.insert()?).await?;
+    tx.event(NewEvent::about("image.created", &image.id, &image.name)).await
 }
 
 impl Store {
     /// Keeps an image. [`StoreError::AlreadyExists`] if the project has one of that name.
     pub async fn insert_image(&self, image: &ImageRecord) -> Result<(), StoreError> {
         let mut tx = self.begin().await?;
-        let taken = sql("SELECT id FROM images WHERE project = $1 AND name = $2");
-        if tx
-            .optional(taken.bind(image.project.as_str()).bind(image.name.as_str()))
-            .await?
-            .is_some()
-        {
-            return Err(StoreError::AlreadyExists {
-                what: "image",
-                name: image.name.to_string(),
-            });
-        }
-        tx.run(image.insert()?).await?;
-        tx.event(NewEvent::about("image.created", &image.id, &image.name))
-            .await?;
+        insert(&mut tx, image).await?;
         tx.commit().await
     }
 
@@ -166,6 +185,22 @@ impl Store {
         self.list(query, ImageRecord::read).await
     }
 
+    /// The shelves that an instance's shelves have made and that only these volumes stand on.
+    pub async fn shelves_only_of(&self, id: InstanceId, volumes: &[VolumeId]) -> Result<Vec<ImageId>, StoreError> {
+        let mut only = Vec::new();
+        for shelf in self.shelf_images(id).await? {
+            let users = sql("SELECT id FROM volumes WHERE image = $1 UNION SELECT id FROM snapshots WHERE image = $1");
+            let users: Vec<String> = self.list(users.bind(shelf.to_string()), |row| row.text("id")).await?;
+            if users
+                .iter()
+                .all(|user| volumes.iter().any(|volume| volume.to_string() == *user))
+            {
+                only.push(shelf);
+            }
+        }
+        Ok(only)
+    }
+
     /// Forgets an image. [`StoreError::InUse`] while a volume is built on it.
     pub async fn delete_image(&self, id: ImageId) -> Result<(), StoreError> {
         let mut tx = self.begin().await?;
@@ -173,13 +208,8 @@ impl Store {
             .optional(sql("SELECT name FROM images WHERE id = $1").bind(id.to_string()))
             .await?;
         let row = row.ok_or_else(|| StoreError::not_found("image", &id))?;
-        let user = sql("SELECT id, name, root FROM volumes WHERE image = $1 ORDER BY id LIMIT 1");
-        if let Some(volume) = tx.optional(user.bind(id.to_string())).await? {
-            let kind = if volume.flag("root")? { "instance" } else { "volume" };
-            return Err(StoreError::InUse {
-                what: "image",
-                by: format!("{kind} '{}'", volume.text("name")?),
-            });
+        if let Some(by) = user(&mut tx, id).await? {
+            return Err(StoreError::InUse { what: "image", by });
         }
         tx.run(sql("DELETE FROM images WHERE id = $1").bind(id.to_string()))
             .await?;
@@ -187,4 +217,18 @@ impl Store {
             .await?;
         tx.commit().await
     }
+}
+
+/// What stands on an image, if anything does.
+async fn user(tx: &mut Tx, id: ImageId) -> Result<Option<String>, StoreError> {
+    let volume = sql("SELECT name, root FROM volumes WHERE image = $1 ORDER BY id LIMIT 1");
+    if let Some(volume) = tx.optional(volume.bind(id.to_string())).await? {
+        let kind = if volume.flag("root")? { "instance" } else { "volume" };
+        return Ok(Some(format!("{kind} '{}'", volume.text("name")?)));
+    }
+    let snapshot = sql("SELECT name FROM snapshots WHERE image = $1 ORDER BY id LIMIT 1");
+    let snapshot = tx.optional(snapshot.bind(id.to_string())).await?;
+    snapshot
+        .map(|snapshot| Ok(format!("snapshot '{}'", snapshot.text("name")?)))
+        .transpose()
 }

@@ -3,12 +3,12 @@
 
 use std::time::Duration;
 
-use berth_model::{OperationId, Position};
+use berth_model::{OperationId, Work};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sqlx::any::AnyRow;
 
-use crate::operation::read_position;
+use crate::operation::read_work;
 use crate::row::{Columns as _, sql, to_number, to_word};
 use crate::tx::Tx;
 use crate::{Store, StoreError};
@@ -64,7 +64,7 @@ pub struct JournalRecord {
     /// When it was written.
     pub at: Timestamp,
     /// The step it is about.
-    pub position: Position,
+    pub work: Work,
     /// What it says.
     pub kind: EntryKind,
     /// In words.
@@ -84,7 +84,7 @@ impl JournalRecord {
             operation: row.parsed("operation")?,
             number: row.number("number")?,
             at: row.time("at")?,
-            position: read_position(row)?,
+            work: read_work(row)?,
             kind: row.word("kind")?,
             message: row.maybe_text("message")?,
             duration: duration.map(Duration::from_micros),
@@ -93,12 +93,7 @@ impl JournalRecord {
 }
 
 /// Writes a line.
-pub(crate) async fn write(
-    tx: &mut Tx,
-    operation: OperationId,
-    position: Position,
-    entry: Entry,
-) -> Result<(), StoreError> {
+pub(crate) async fn write(tx: &mut Tx, operation: OperationId, work: Work, entry: Entry) -> Result<(), StoreError> {
     let duration = entry
         .duration
         .map(|duration| to_number(duration.as_micros()))
@@ -109,8 +104,8 @@ pub(crate) async fn write(
     )
     .bind(operation.to_string())
     .bind(tx.micros())
-    .bind(position.action().as_str())
-    .bind(to_number(position.step())?)
+    .bind(work.word())
+    .bind(to_number(work.step())?)
     .bind(to_word(&entry.kind)?)
     .bind(entry.message)
     .bind(duration);

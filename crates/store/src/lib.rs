@@ -8,6 +8,8 @@
 //!   in_flight        ┘   (claim)        ├─ undo, undone        back, step by step
 //!                                       └─ fall_back, becomes, give_up
 //!                                                │
+//!   create_volume, begin_… ──▶ TaskClaim   the same for volumes and images, whose tables are simpler
+//!
 //!   adopt(Adoption) ────────────────▶ transition::write ──▶ one transaction: instance row (compare and swap on its
 //!                                                           revision), operation, journal, event, usage, volumes
 //! ```
@@ -20,6 +22,7 @@
 //! one connection that writes holds, so that a daemon that lost it can't write.
 
 mod adopt;
+mod attached;
 mod cancel;
 mod claim;
 mod create;
@@ -31,6 +34,7 @@ mod image;
 mod instance;
 mod journal;
 mod keypair;
+mod layer;
 mod link;
 mod migrate;
 mod network;
@@ -41,14 +45,20 @@ mod progress;
 mod record;
 mod retreat;
 mod row;
+mod snapshot;
 mod store;
+mod task;
+mod task_begin;
+mod task_claim;
+mod task_end;
 mod transition;
 mod tx;
 mod usage;
 mod volume;
 
+pub use cancel::Back;
 pub use claim::Claim;
-pub use create::NewInstance;
+pub use create::{NewInstance, VolumeOfNew};
 pub use database::{Database, ParseDatabaseError};
 pub use error::{ClaimError, StoreError};
 pub use event::EventRecord;
@@ -57,13 +67,19 @@ pub use image::ImageRecord;
 pub use instance::{InstanceRecord, ResizedFrom};
 pub use journal::{Entry, EntryKind, JournalRecord};
 pub use keypair::KeyPairRecord;
+pub use layer::{Base, LayerRecord};
 pub use network::{NetworkTemplate, SubnetRecord, VpcRecord};
 pub use once::Once;
-pub use operation::{OperationRecord, Phase, SHELF_IMAGE};
+pub use operation::{OperationRecord, Phase, ROOT_LAYER, SHELF_IMAGE};
 pub use port::PortRecord;
 pub use progress::SHELF;
 pub use record::{Fault, KeyRef, Page, Requester};
 pub use retreat::Found;
+pub use snapshot::{Consistency, Released, SnapshotRecord};
 pub use store::Store;
+pub use task::{Freeze, Task};
+pub use task_begin::{NewSnapshot, NewVolume};
+pub use task_claim::TaskClaim;
+pub use task_end::{CONSISTENCY, MADE_IMAGE};
 pub use usage::UsageRecord;
 pub use volume::VolumeRecord;

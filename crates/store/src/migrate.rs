@@ -17,6 +17,7 @@ const VERSIONS: &[(i64, &str, &str)] = &[
     (3, "idempotency", include_str!("../migrations/0003_idempotency.sql")),
     (4, "shelf", include_str!("../migrations/0004_shelf.sql")),
     (5, "policy", include_str!("../migrations/0005_policy.sql")),
+    (6, "volumes", include_str!("../migrations/0006_volumes.sql")),
 ];
 
 /// Brings the schema to the newest version.

@@ -1,6 +1,6 @@
-//! Operations: one action on one instance, from claim to end. The rows stay when the instance is gone.
+//! Operations: one action on one instance, volume or image, from claim to end. The rows stay when that is gone.
 
-use berth_model::{Action, ImageId, InstanceId, OperationId, Position};
+use berth_model::{Action, Code, ImageId, InstanceId, OperationId, Position, Work};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -12,6 +12,9 @@ use crate::{Fault, Page, Requester, Store, StoreError};
 
 /// In the params of a shelve: the id of the image that it makes.
 pub const SHELF_IMAGE: &str = "shelf_image";
+
+/// In the params of an unshelve: the id of the root volume's new layer.
+pub const ROOT_LAYER: &str = "root_layer";
 
 /// How an operation stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -30,6 +33,14 @@ pub enum Phase {
 }
 
 impl Phase {
+    /// How an operation has ended that was undone because of that fault.
+    pub(crate) fn of_fault(fault: &Fault) -> Self {
+        match fault.code {
+            Code::OperationCancelled => Self::Cancelled,
+            _ => Self::Failed,
+        }
+    }
+
     /// Whether nothing more will happen.
     pub fn is_final(self) -> bool {
         matches!(self, Self::Succeeded | Self::Failed | Self::Cancelled)
@@ -41,16 +52,15 @@ impl Phase {
 pub struct OperationRecord {
     /// Its id.
     pub id: OperationId,
-    /// The action: what was asked, or what it became (a soft reboot that goes on as a hard one).
-    pub action: Action,
-    /// The instance it moves.
-    pub instance: InstanceId,
-    /// The instance's name.
-    pub instance_name: String,
+    /// What it does, and the step it is at, or was at last: what was asked, or what it became (a soft reboot that goes
+    /// on as a hard one).
+    pub work: Work,
+    /// The id of what it moves: an instance, a volume, an image, as its work says.
+    pub subject: String,
+    /// The name of what it moves.
+    pub subject_name: String,
     /// How it stands.
     pub phase: Phase,
-    /// The step it is at, or was at last.
-    pub position: Position,
     /// What the request said.
     pub params: Value,
     /// Who asked.
@@ -63,22 +73,27 @@ pub struct OperationRecord {
     pub finished_at: Option<Timestamp>,
 }
 
-/// The step that a row is at.
+/// What a row does, and the step it is at.
+pub(crate) fn read_work(row: &AnyRow) -> Result<Work, StoreError> {
+    let (action, step) = (row.text("action")?, row.number("step")?);
+    Work::read(&action, step).ok_or_else(|| StoreError::corrupt("step", &format!("{action} has no step {step}")))
+}
+
+/// The step that the row of an instance's operation is at.
 pub(crate) fn read_position(row: &AnyRow) -> Result<Position, StoreError> {
-    let (action, step) = (row.parsed("action")?, row.number("step")?);
-    Position::at(action, step).ok_or_else(|| StoreError::corrupt("step", &format!("{action} has no step {step}")))
+    let work = read_work(row)?;
+    work.position()
+        .ok_or_else(|| StoreError::corrupt("action", &format!("{} moves no instance", work.word())))
 }
 
 impl OperationRecord {
     pub(crate) fn read(row: &AnyRow) -> Result<Self, StoreError> {
-        let position = read_position(row)?;
         Ok(Self {
             id: row.parsed("id")?,
-            action: position.action(),
-            instance: row.parsed("instance")?,
-            instance_name: row.text("instance_name")?,
+            work: read_work(row)?,
+            subject: row.text("subject")?,
+            subject_name: row.text("subject_name")?,
             phase: row.word("phase")?,
-            position,
             params: row.json("params")?,
             requested_by: row.text("requested_by")?,
             fault: row.maybe_json("fault")?,
@@ -88,20 +103,13 @@ impl OperationRecord {
     }
 
     /// An operation that begins now.
-    pub(crate) fn begin(
-        tx: &Tx,
-        action: Action,
-        (instance, name): (InstanceId, String),
-        params: Value,
-        by: &Requester,
-    ) -> Self {
+    pub(crate) fn begin(tx: &Tx, work: Work, (subject, name): (String, String), params: Value, by: &Requester) -> Self {
         Self {
             id: OperationId::new(),
-            action,
-            instance,
-            instance_name: name,
+            work,
+            subject,
+            subject_name: name,
             phase: Phase::Running,
-            position: Position::first(action),
             params,
             requested_by: by.who.clone(),
             fault: None,
@@ -119,13 +127,13 @@ fn shelf_image(params: &Value) -> Option<ImageId> {
 /// Writes a new operation, at its first step.
 pub(crate) async fn insert(tx: &mut Tx, new: &OperationRecord) -> Result<(), StoreError> {
     let insert = sql("INSERT INTO operations \
-                      (id, instance, instance_name, action, step, phase, params, memo, requested_by, created_at) \
+                      (id, subject, subject_name, action, step, phase, params, memo, requested_by, created_at) \
                       VALUES ($1, $2, $3, $4, $5, $6, $7, '{}', $8, $9)")
     .bind(new.id.to_string())
-    .bind(new.instance.to_string())
-    .bind(new.instance_name.as_str())
-    .bind(new.action.as_str())
-    .bind(to_number(new.position.step())?)
+    .bind(new.subject.as_str())
+    .bind(new.subject_name.as_str())
+    .bind(new.work.word())
+    .bind(to_number(new.work.step())?)
     .bind(to_word(&new.phase)?)
     .bind(to_json(&new.params)?)
     .bind(new.requested_by.as_str())
@@ -135,7 +143,7 @@ pub(crate) async fn insert(tx: &mut Tx, new: &OperationRecord) -> Result<(), Sto
 
 /// What changes about an operation while it is in flight.
 pub(crate) struct Progress<'a> {
-    pub(crate) position: Position,
+    pub(crate) work: Work,
     pub(crate) phase: Phase,
     pub(crate) memo: &'a Value,
     pub(crate) fault: Option<&'a Fault>,
@@ -148,8 +156,8 @@ pub(crate) async fn update(tx: &mut Tx, id: OperationId, now: Progress<'_>) -> R
         "UPDATE operations SET action = $1, step = $2, phase = $3, memo = $4, fault = $5, finished_at = $6 \
                       WHERE id = $7 AND finished_at IS NULL",
     )
-    .bind(now.position.action().as_str())
-    .bind(to_number(now.position.step())?)
+    .bind(now.work.word())
+    .bind(to_number(now.work.step())?)
     .bind(to_word(&now.phase)?)
     .bind(to_json(now.memo)?)
     .bind(maybe_to_json(now.fault)?)
@@ -159,7 +167,7 @@ pub(crate) async fn update(tx: &mut Tx, id: OperationId, now: Progress<'_>) -> R
         1 => Ok(()),
         _ => Err(StoreError::corrupt(
             format!("operation {id}"),
-            "an instance refers to it and it is not in flight",
+            "what it moves refers to it and it is not in flight",
         )),
     }
 }
@@ -176,18 +184,20 @@ pub(crate) async fn cancel(tx: &mut Tx, id: OperationId, fault: &Fault) -> Resul
 }
 
 impl Store {
-    /// The images that shelves in flight make: their files are there before their records are.
+    /// The images that operations in flight make: their files are there before their records are.
     pub async fn images_in_flight(&self) -> Result<Vec<ImageId>, StoreError> {
         let query = sql("SELECT params FROM operations WHERE finished_at IS NULL AND action = $1");
         let params: Vec<Value> = self
             .list(query.bind(Action::Shelve.as_str()), |row| row.json("params"))
             .await?;
-        Ok(params.iter().filter_map(shelf_image).collect())
+        let tasks = self.tasks_in_flight().await?;
+        let made = tasks.iter().filter_map(|claim| claim.task().image());
+        Ok(params.iter().filter_map(shelf_image).chain(made).collect())
     }
 
     /// Every image that a shelve of an instance was to make, whatever became of it.
     pub async fn shelf_images(&self, instance: InstanceId) -> Result<Vec<ImageId>, StoreError> {
-        let query = sql("SELECT params FROM operations WHERE instance = $1 AND action = $2 ORDER BY id");
+        let query = sql("SELECT params FROM operations WHERE subject = $1 AND action = $2 ORDER BY id");
         let query = query.bind(instance.to_string()).bind(Action::Shelve.as_str());
         let params: Vec<Value> = self.list(query, |row| row.json("params")).await?;
         Ok(params.iter().filter_map(shelf_image).collect())
@@ -202,7 +212,7 @@ impl Store {
         since: Timestamp,
     ) -> Result<u32, StoreError> {
         let query = sql(
-            "SELECT COUNT(*) AS amount FROM operations WHERE instance = $1 AND action = $2 \
+            "SELECT COUNT(*) AS amount FROM operations WHERE subject = $1 AND action = $2 \
                          AND requested_by = $3 AND created_at >= $4",
         )
         .bind(instance.to_string())
@@ -221,17 +231,17 @@ impl Store {
         .await
     }
 
-    /// A page of operations, of one instance (which may be gone) or of all.
+    /// A page of operations, of one instance, volume or image by its id (it may be gone), or of all.
     pub async fn operations(
         &self,
-        instance: Option<InstanceId>,
+        subject: Option<&str>,
         page: Page<OperationId>,
     ) -> Result<Vec<OperationRecord>, StoreError> {
-        let query: Sql = match instance {
-            Some(instance) => sql("SELECT * FROM operations WHERE instance = $3 AND id > $1 ORDER BY id LIMIT $2")
+        let query: Sql = match subject {
+            Some(subject) => sql("SELECT * FROM operations WHERE subject = $3 AND id > $1 ORDER BY id LIMIT $2")
                 .bind(page.after())
                 .bind(i64::from(page.limit))
-                .bind(instance.to_string()),
+                .bind(subject.to_owned()),
             None => sql("SELECT * FROM operations WHERE id > $1 ORDER BY id LIMIT $2")
                 .bind(page.after())
                 .bind(i64::from(page.limit)),

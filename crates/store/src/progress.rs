@@ -15,7 +15,7 @@
 use std::time::Duration;
 
 use berth_model::{
-    Action, Fallback, Gib, InstanceState, InstanceType, Landing, Position, Stable, Standing, VolumeState,
+    Action, Fallback, Gib, InstanceState, InstanceType, Landing, Position, Stable, Standing, VolumeState, Work,
 };
 use serde_json::Value;
 
@@ -23,7 +23,9 @@ use crate::operation::{self, Phase, Progress};
 use crate::row::{sql, to_json};
 use crate::transition::{self, Held, Why};
 use crate::tx::Tx;
-use crate::{Claim, ClaimError, Entry, EntryKind, Fault, ImageRecord, ResizedFrom, StoreError, image, journal, volume};
+use crate::{
+    Claim, ClaimError, Entry, EntryKind, Fault, ImageRecord, ResizedFrom, StoreError, attached, image, journal,
+};
 
 /// What the step of a shelve remembers: the [`ImageRecord`] of the image that it made.
 pub const SHELF: &str = "shelf";
@@ -32,7 +34,7 @@ impl Claim {
     /// Writes a line of the journal about the step it is at, and nothing else.
     pub async fn record(&mut self, entry: Entry) -> Result<(), ClaimError> {
         let (mut tx, _) = self.hold().await?;
-        journal::write(&mut tx, self.operation, self.position, entry).await?;
+        journal::write(&mut tx, self.operation, Work::Instance(self.position), entry).await?;
         Ok(tx.commit().await?)
     }
 
@@ -55,11 +57,11 @@ impl Claim {
         self.journal_done(&mut tx, took).await?;
         match self.position.state() {
             InstanceState::BlockDeviceMapping => {
-                volume::set_root_state(&mut tx, self.instance, VolumeState::InUse).await?;
+                attached::set_state(&mut tx, self.instance, VolumeState::InUse).await?;
             }
             InstanceState::ResizeMigrated => {
                 if let Some(size) = root_size(&self.params)? {
-                    volume::grow_root(&mut tx, self.instance, size).await?;
+                    attached::grow_root(&mut tx, self.instance, size).await?;
                 }
             }
             _ => {}
@@ -104,7 +106,13 @@ impl Claim {
         let (mut tx, before) = self.hold().await?;
         self.journal_failed(&mut tx, &fault).await?;
         let line = format!("{} goes on as {other}", self.position.action());
-        journal::write(&mut tx, self.operation, next, Entry::of(EntryKind::Begun, Some(line))).await?;
+        journal::write(
+            &mut tx,
+            self.operation,
+            Work::Instance(next),
+            Entry::of(EntryKind::Begun, Some(line)),
+        )
+        .await?;
         self.update(&mut tx, next, Phase::Running, &self.memo, None).await?;
         self.show(tx, &before, next, Some(fault.message)).await?;
         self.position = next;
@@ -141,12 +149,12 @@ impl Claim {
             message: None,
             duration: Some(took),
         };
-        journal::write(tx, self.operation, self.position, entry).await
+        journal::write(tx, self.operation, Work::Instance(self.position), entry).await
     }
 
     pub(crate) async fn journal_failed(&self, tx: &mut Tx, fault: &Fault) -> Result<(), StoreError> {
         let entry = Entry::of(EntryKind::Failed, Some(format!("{} ({})", fault.message, fault.code)));
-        journal::write(tx, self.operation, self.position, entry).await
+        journal::write(tx, self.operation, Work::Instance(self.position), entry).await
     }
 
     pub(crate) async fn update(
@@ -161,7 +169,7 @@ impl Claim {
             tx,
             self.operation,
             Progress {
-                position,
+                work: Work::Instance(position),
                 phase,
                 memo,
                 fault,
@@ -221,9 +229,9 @@ impl Claim {
             }
             Action::Shelve => {
                 image::put_on_shelf(tx, self.instance, &shelf(&self.memo)?).await?;
-                volume::set_attached_state(tx, self.instance, VolumeState::Reserved).await?;
+                attached::set_state(tx, self.instance, VolumeState::Reserved).await?;
             }
-            Action::Unshelve => volume::set_attached_state(tx, self.instance, VolumeState::InUse).await?,
+            Action::Unshelve => attached::set_state(tx, self.instance, VolumeState::InUse).await?,
             Action::Create
             | Action::Start
             | Action::Stop

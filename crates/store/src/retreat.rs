@@ -5,11 +5,11 @@
 //!                          └── a step can't be undone ──▶ give_up ──▶ Error
 //! ```
 
-use berth_model::{Action, Code, Fallback, Position, Stable, Standing, VolumeState};
+use berth_model::{Action, Fallback, Position, Stable, Standing, VolumeState, Work};
 
 use crate::event::NewEvent;
 use crate::operation::Phase;
-use crate::{Claim, ClaimError, Entry, EntryKind, Fault, journal, transition, volume};
+use crate::{Claim, ClaimError, Entry, EntryKind, Fault, attached, journal, transition};
 
 /// What a look at the guest found, where the fallback is what is found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,7 +50,7 @@ impl Claim {
         journal::write(
             &mut tx,
             self.operation,
-            self.position,
+            Work::Instance(self.position),
             Entry::of(EntryKind::Undone, None),
         )
         .await?;
@@ -95,15 +95,19 @@ impl Claim {
             EntryKind::Noted,
             Some(format!("fell back to {to}: {} ({})", fault.message, fault.code)),
         );
-        journal::write(&mut tx, self.operation, self.position, line).await?;
-        let phase = match fault.code {
-            Code::OperationCancelled => Phase::Cancelled,
-            _ => Phase::Failed,
-        };
-        self.update(&mut tx, self.position, phase, &self.memo, Some(&fault))
-            .await?;
-        if matches!(self.position.action(), Action::Create | Action::Delete) {
-            volume::set_root_state(&mut tx, self.instance, VolumeState::Error).await?;
+        journal::write(&mut tx, self.operation, Work::Instance(self.position), line).await?;
+        self.update(
+            &mut tx,
+            self.position,
+            Phase::of_fault(&fault),
+            &self.memo,
+            Some(&fault),
+        )
+        .await?;
+        match self.position.action() {
+            Action::Create => attached::not_created(&mut tx, self.instance).await?,
+            Action::Delete => attached::set_root_state(&mut tx, self.instance, VolumeState::Error).await?,
+            _ => {}
         }
         let mut after = before.clone();
         after.record.standing = Standing::Resting(to);

@@ -9,7 +9,7 @@ use crate::event::NewEvent;
 use crate::instance::instances;
 use crate::row::{maybe_to_json, sql, to_json};
 use crate::tx::Tx;
-use crate::{InstanceRecord, StoreError, image, usage};
+use crate::{InstanceRecord, StoreError, attached, image, usage};
 
 /// An instance as a transaction holds it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,12 +87,12 @@ pub(crate) async fn remove(tx: &mut Tx, held: &Held, why: Why) -> Result<bool, S
     let record = &held.record;
     for own in [
         "DELETE FROM ports WHERE instance = $1",
-        "DELETE FROM volumes WHERE instance = $1 AND root = 1",
         "DELETE FROM user_data WHERE instance = $1",
     ] {
         tx.run(sql(own).bind(record.id.to_string())).await?;
     }
-    image::clear_shelf(tx, record.id, None).await?;
+    attached::leave(tx, record.id).await?;
+    image::forget_shelves(tx).await?;
     let delete = sql("DELETE FROM instances WHERE id = $1 AND revision = $2");
     if tx.run(delete.bind(record.id.to_string()).bind(record.revision)).await? != 1 {
         return Ok(false);

@@ -1,12 +1,17 @@
-//! Volumes. A root volume comes and goes with its instance, in the transactions that move it.
+//! Volumes: reading them, and the little that is changed without an operation. What moves them is `task_begin` and
+//! `task_end`; a root volume also follows the steps of its instance (`attached`).
 
-use berth_model::{Gib, ImageId, InstanceId, Name, VolumeId, VolumeState};
+use berth_model::{Gib, ImageId, InstanceId, LayerId, Name, OperationId, VolumeId, VolumeState};
+use jiff::Timestamp;
 use sqlx::any::AnyRow;
 
+use crate::event::NewEvent;
+use crate::instance::canonical;
 use crate::port::in_instances;
-use crate::row::{Columns as _, sql, to_number};
+use crate::row::{Columns as _, Sql, sql, to_number};
+use crate::snapshot::Released;
 use crate::tx::Tx;
-use crate::{Page, Store, StoreError};
+use crate::{Fault, Page, Store, StoreError, image, layer};
 
 /// A volume.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,14 +24,28 @@ pub struct VolumeRecord {
     pub name: Name,
     /// The instance it is attached to.
     pub instance: Option<InstanceId>,
-    /// The image it is built on.
+    /// The image at the bottom of it.
     pub image: Option<ImageId>,
+    /// The layer that is written; none if nothing of it is there.
+    pub layer: Option<LayerId>,
     /// Its size.
     pub size: Gib,
     /// Its documented state.
     pub state: VolumeState,
+    /// The operation that moves it.
+    pub operation: Option<OperationId>,
     /// Whether its instance starts from it.
     pub root: bool,
+    /// Its place among the disks of its instance: 0 is the root volume.
+    pub slot: Option<u32>,
+    /// Whether it goes when its instance does.
+    pub delete_on_termination: bool,
+    /// The name of its type.
+    pub volume_type: String,
+    /// What went wrong last, until an action puts it right.
+    pub fault: Option<Fault>,
+    /// When it was asked for.
+    pub created_at: Timestamp,
 }
 
 impl VolumeRecord {
@@ -37,65 +56,119 @@ impl VolumeRecord {
             name: row.parsed("name")?,
             instance: row.maybe_parsed("instance")?,
             image: row.maybe_parsed("image")?,
+            layer: row.maybe_parsed("layer")?,
             size: Gib(row.number("size")?),
             state: row.parsed("state")?,
+            operation: row.maybe_parsed("operation")?,
             root: row.flag("root")?,
+            slot: row.maybe_number("slot")?.and_then(|slot| slot.try_into().ok()),
+            delete_on_termination: row.flag("delete_on_termination")?,
+            volume_type: row.text("volume_type")?,
+            fault: row.maybe_json("fault")?,
+            created_at: row.time("created_at")?,
         })
     }
 }
 
+/// A volume that an operation moves.
+pub(crate) struct Moved {
+    pub(crate) id: VolumeId,
+    pub(crate) name: Name,
+    /// The state at rest before it; none while the volume is made.
+    pub(crate) origin: Option<VolumeState>,
+}
+
+/// The volumes that an operation moves.
+pub(crate) async fn moved_by(tx: &mut Tx, operation: OperationId) -> Result<Vec<Moved>, StoreError> {
+    let query = sql("SELECT id, name, origin FROM volumes WHERE operation = $1 ORDER BY id");
+    let rows = tx.all(query.bind(operation.to_string())).await?;
+    let read = |row: &AnyRow| {
+        Ok(Moved {
+            id: row.parsed("id")?,
+            name: row.parsed("name")?,
+            origin: row.maybe_parsed("origin")?,
+        })
+    };
+    rows.iter().map(read).collect()
+}
+
+/// Reads a volume within a transaction.
+pub(crate) async fn load(tx: &mut Tx, id: VolumeId) -> Result<VolumeRecord, StoreError> {
+    let query = sql("SELECT * FROM volumes WHERE id = $1").bind(id.to_string());
+    let row = tx.optional(query).await?;
+    VolumeRecord::read(&row.ok_or_else(|| StoreError::not_found("volume", &id))?)
+}
+
 /// Writes a new volume.
 pub(crate) async fn insert(tx: &mut Tx, volume: &VolumeRecord) -> Result<(), StoreError> {
-    let insert = sql(
-        "INSERT INTO volumes (id, project, name, instance, image, size, state, root, created_at) \
-                      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
-    )
+    let insert = sql("INSERT INTO volumes \
+                      (id, project, name, instance, image, layer, size, state, operation, root, slot, \
+                      delete_on_termination, volume_type, created_at) \
+                      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)")
     .bind(volume.id.to_string())
     .bind(volume.project.as_str())
     .bind(volume.name.as_str())
     .bind(volume.instance.map(|id| id.to_string()))
     .bind(volume.image.map(|id| id.to_string()))
+    .bind(volume.layer.map(|id| id.to_string()))
     .bind(to_number(volume.size.0)?)
     .bind(volume.state.as_str())
+    .bind(volume.operation.map(|id| id.to_string()))
     .bind(i64::from(volume.root))
+    .bind(volume.slot.map(i64::from))
+    .bind(i64::from(volume.delete_on_termination))
+    .bind(volume.volume_type.as_str())
     .bind(tx.micros());
     tx.run(insert).await.map(|_| ())
 }
 
-/// Sets the state of an instance's root volume: it follows the steps of its instance.
-pub(crate) async fn set_root_state(tx: &mut Tx, instance: InstanceId, state: VolumeState) -> Result<(), StoreError> {
-    let update = sql("UPDATE volumes SET state = $1 WHERE instance = $2 AND root = 1");
-    tx.run(update.bind(state.as_str()).bind(instance.to_string()))
-        .await
-        .map(|_| ())
+/// [`StoreError::AlreadyExists`] if a volume of the project that isn't the root of an instance has that name.
+pub(crate) async fn check_name(tx: &mut Tx, project: &str, name: &Name) -> Result<(), StoreError> {
+    let taken = sql("SELECT id FROM volumes WHERE project = $1 AND name = $2 AND root = 0 LIMIT 1");
+    match tx
+        .optional(taken.bind(project.to_owned()).bind(name.to_string()))
+        .await?
+    {
+        None => Ok(()),
+        Some(_) => Err(StoreError::AlreadyExists {
+            what: "volume",
+            name: name.to_string(),
+        }),
+    }
 }
 
-/// Writes down that an instance's root volume has grown.
-pub(crate) async fn grow_root(tx: &mut Tx, instance: InstanceId, size: Gib) -> Result<(), StoreError> {
-    let update = sql("UPDATE volumes SET size = $1 WHERE instance = $2 AND root = 1 AND size < $1");
-    tx.run(update.bind(to_number(size.0)?).bind(instance.to_string()))
-        .await
-        .map(|_| ())
-}
-
-/// Puts an instance's root volume on another image.
-pub(crate) async fn set_root_image(tx: &mut Tx, instance: InstanceId, image: ImageId) -> Result<(), StoreError> {
-    let update = sql("UPDATE volumes SET image = $1 WHERE instance = $2 AND root = 1");
-    tx.run(update.bind(image.to_string()).bind(instance.to_string()))
-        .await
-        .map(|_| ())
-}
-
-/// Sets the state of every volume that is attached to an instance.
-pub(crate) async fn set_attached_state(
+/// Tells the documented state that a volume is in now.
+pub(crate) async fn tell(
     tx: &mut Tx,
-    instance: InstanceId,
+    (id, name): (VolumeId, &Name),
     state: VolumeState,
+    (operation, message): (Option<OperationId>, Option<String>),
 ) -> Result<(), StoreError> {
-    let update = sql("UPDATE volumes SET state = $1 WHERE instance = $2");
-    tx.run(update.bind(state.as_str()).bind(instance.to_string()))
-        .await
-        .map(|_| ())
+    let event = NewEvent::about("volume.state", &id, name);
+    tx.event(NewEvent {
+        state: Some(state.as_str()),
+        operation,
+        message,
+        ..event
+    })
+    .await
+}
+
+/// Forgets a volume, and the layers that nothing else needs.
+pub(crate) async fn remove(tx: &mut Tx, id: VolumeId, operation: OperationId) -> Result<Released, StoreError> {
+    let forget = sql("DELETE FROM volumes WHERE id = $1 RETURNING name, layer");
+    let Some(row) = tx.optional(forget.bind(id.to_string())).await? else {
+        return Ok(Released::default());
+    };
+    let layers = layer::release(tx, row.maybe_parsed("layer")?).await?;
+    let event = NewEvent::about("volume.deleted", &id, &row.text("name")?);
+    tx.event(NewEvent {
+        operation: Some(operation),
+        ..event
+    })
+    .await?;
+    let shelves = image::forget_shelves(tx).await?;
+    Ok(Released { layers, shelves })
 }
 
 impl Store {
@@ -108,9 +181,18 @@ impl Store {
         .await
     }
 
-    /// The volumes of an instance.
+    /// The volume of a project with that name or id. A root volume has the name of its instance, and steps back for
+    /// another volume of that name.
+    pub async fn find_volume(&self, project: &str, reference: &str) -> Result<VolumeRecord, StoreError> {
+        let query = sql("SELECT * FROM volumes WHERE project = $1 AND (id = $2 OR name = $2) ORDER BY root LIMIT 1");
+        let query = query.bind(project).bind(canonical::<VolumeId>(reference));
+        let found = self.one(query, VolumeRecord::read).await?;
+        found.ok_or_else(|| StoreError::not_found("volume", reference))
+    }
+
+    /// The volumes of an instance, in the order of its disks.
     pub async fn volumes_of_instance(&self, id: InstanceId) -> Result<Vec<VolumeRecord>, StoreError> {
-        let query = sql("SELECT * FROM volumes WHERE instance = $1 ORDER BY id").bind(id.to_string());
+        let query = sql("SELECT * FROM volumes WHERE instance = $1 ORDER BY slot, id").bind(id.to_string());
         self.list(query, VolumeRecord::read).await
     }
 
@@ -122,10 +204,55 @@ impl Store {
         }
     }
 
-    /// A page of all volumes.
-    pub async fn volumes(&self, page: Page<VolumeId>) -> Result<Vec<VolumeRecord>, StoreError> {
-        let query = sql("SELECT * FROM volumes WHERE id > $1 ORDER BY id LIMIT $2");
-        self.list(query.bind(page.after()).bind(i64::from(page.limit)), VolumeRecord::read)
-            .await
+    /// A page of the volumes of a project, or of all.
+    pub async fn volumes(&self, project: Option<&str>, page: Page<VolumeId>) -> Result<Vec<VolumeRecord>, StoreError> {
+        let query: Sql = match project {
+            Some(project) => sql("SELECT * FROM volumes WHERE id > $1 AND project = $3 ORDER BY id LIMIT $2")
+                .bind(page.after())
+                .bind(i64::from(page.limit))
+                .bind(project),
+            None => sql("SELECT * FROM volumes WHERE id > $1 ORDER BY id LIMIT $2")
+                .bind(page.after())
+                .bind(i64::from(page.limit)),
+        };
+        self.list(query, VolumeRecord::read).await
+    }
+
+    /// Gives a volume another name. The root volume of an instance has its instance's.
+    pub async fn rename_volume(&self, id: VolumeId, to: &Name) -> Result<(), StoreError> {
+        let mut tx = self.begin().await?;
+        let volume = load(&mut tx, id).await?;
+        if volume.name == *to {
+            return Ok(());
+        }
+        if volume.root {
+            return Err(StoreError::RootVolume { what: "renamed" });
+        }
+        check_name(&mut tx, &volume.project, to).await?;
+        let rename = sql("UPDATE volumes SET name = $1 WHERE id = $2").bind(to.as_str());
+        tx.run(rename.bind(id.to_string())).await?;
+        tx.event(NewEvent::about("volume.renamed", &id, to)).await?;
+        tx.commit().await
+    }
+
+    /// Says whether an attached volume goes when its instance does. [`StoreError::NotAttached`] otherwise.
+    pub async fn set_delete_on_termination(&self, id: VolumeId, delete: bool) -> Result<(), StoreError> {
+        let mut tx = self.begin().await?;
+        let volume = load(&mut tx, id).await?;
+        if volume.instance.is_none() {
+            return Err(StoreError::NotAttached(volume.name));
+        }
+        let set = sql("UPDATE volumes SET delete_on_termination = $1 WHERE id = $2").bind(i64::from(delete));
+        tx.run(set.bind(id.to_string())).await?;
+        tx.commit().await
+    }
+
+    /// How much all volumes may hold together, in GiB: what was promised.
+    pub async fn promised(&self) -> Result<Gib, StoreError> {
+        let query = sql("SELECT CAST(COALESCE(SUM(size), 0) AS BIGINT) AS amount FROM volumes WHERE layer IS NOT NULL");
+        Ok(Gib(self
+            .one(query, |row| row.number("amount"))
+            .await?
+            .unwrap_or_default()))
     }
 }

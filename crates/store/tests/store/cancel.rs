@@ -1,7 +1,7 @@
 //! Cancelling: what may be is undone from where it is, whoever runs it; what may not be is left as it is.
 
 use berth_model::{Action, Code, OperationId, Position, Stable, Standing};
-use berth_store::{ClaimError, Found, Phase, StoreError};
+use berth_store::{Back, Claim, ClaimError, Found, Phase, StoreError};
 
 use crate::support::*;
 
@@ -12,11 +12,19 @@ on_both! {
     a_wish_to_cancel_outlives_the_daemon
 }
 
+/// The claim that takes an instance's operation back.
+async fn cancelled(bed: &Bed, operation: OperationId) -> Claim {
+    match bed.store.cancel(operation, &by()).await.unwrap() {
+        Some(Back::Instance(claim)) => *claim,
+        other => panic!("not taken back: {other:?}"),
+    }
+}
+
 async fn an_operation_that_may_be_cancelled_is_undone_and_falls_back(bed: Bed) {
     for position in every_position().into_iter().filter(|one| one.action().cancellable()) {
         let mut runs = bed.moving(position).await;
         let (id, operation, origin) = (runs.instance(), runs.operation(), runs.origin());
-        let mut claim = bed.store.cancel(operation, &by()).await.unwrap().unwrap();
+        let mut claim = cancelled(&bed, operation).await;
         assert_eq!((claim.position(), claim.undoing()), (position, true));
         let lost = runs.undo(fault("late")).await;
         assert!(matches!(lost, Err(ClaimError::Lost)), "{position:?}: {lost:?}");
@@ -56,7 +64,7 @@ async fn what_is_seen_through_is_refused_and_goes_on(bed: Bed) {
 async fn what_has_ended_or_is_being_undone_is_not_cancelled_again(bed: Bed) {
     let claim = bed.building().await;
     let operation = claim.operation();
-    let mut back = bed.store.cancel(operation, &by()).await.unwrap().unwrap();
+    let mut back = cancelled(&bed, operation).await;
     assert!(bed.store.cancel(operation, &by()).await.unwrap().is_none());
     assert!(!back.undone().await.unwrap());
     back.fall_back(Found::Off).await.unwrap();

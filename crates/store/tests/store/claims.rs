@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use berth_model::{
-    Action, Code, Fallback, InstanceState, Landing, Position, Stable, Standing, VolumeState, default_catalog,
+    Action, Code, Fallback, InstanceState, Landing, Position, Stable, Standing, VolumeState, Work, default_catalog,
 };
 use berth_store::{ClaimError, Entry, EntryKind, Found, Phase};
 use serde_json::json;
@@ -220,8 +220,8 @@ async fn a_soft_reboot_goes_on_as_a_hard_one(bed: Bed) {
         assert_eq!(bed.state(claim.instance()).await, "Rebooting_hard");
         let operation = bed.store.operation(claim.operation()).await.unwrap().unwrap();
         assert_eq!(
-            (operation.action, operation.phase),
-            (Action::HardReboot, Phase::Running)
+            (operation.work, operation.phase),
+            (Work::Instance(Position::first(Action::HardReboot)), Phase::Running)
         );
         let journal = bed.store.journal(claim.operation()).await.unwrap();
         let lines: Vec<_> = journal.iter().filter_map(|line| line.message.as_deref()).collect();
@@ -333,7 +333,7 @@ async fn the_journal_tells_the_operation(bed: Bed) {
         .map(|line| {
             (
                 line.number,
-                line.position.state().as_str(),
+                line.work.state().unwrap(),
                 line.kind,
                 line.message.as_deref().unwrap_or(""),
             )

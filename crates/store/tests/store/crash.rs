@@ -19,6 +19,7 @@ async fn every_step_is_found_again(mut bed: Bed) {
     for position in every_position() {
         let claim = bed.moving(position).await;
         let (id, operation, origin) = (claim.instance(), claim.operation(), claim.origin());
+        let asked = claim.params().clone();
         drop(claim);
         bed.restart().await;
         let mut found = bed.store.in_flight().await.unwrap();
@@ -29,7 +30,7 @@ async fn every_step_is_found_again(mut bed: Bed) {
             (found.position(), found.origin(), found.undoing()),
             (position, origin, false)
         );
-        assert_eq!(found.params(), &params(position.action()));
+        assert_eq!(found.params(), &asked);
         finish(found).await;
         assert!(!matches!(
             bed.store.instance(id).await.unwrap().map(|it| it.standing),

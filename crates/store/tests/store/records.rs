@@ -61,7 +61,7 @@ async fn an_instance_is_read_back(bed: Bed) {
         (VolumeState::Creating, true, &new.name)
     );
     assert_eq!(
-        bed.store.volumes(Page { limit: 10, after: None }).await.unwrap(),
+        bed.store.volumes(None, Page { limit: 10, after: None }).await.unwrap(),
         std::slice::from_ref(&volume)
     );
     assert_eq!(bed.store.volumes_of_instances(&[new.id]).await.unwrap(), [volume]);
@@ -233,7 +233,7 @@ async fn lists_are_paged_by_age(bed: Bed) {
     );
     let of_one = bed
         .store
-        .operations(Some(ids[4]), Page { limit: 3, after: None })
+        .operations(Some(&ids[4].to_string()), Page { limit: 3, after: None })
         .await
         .unwrap();
     assert_eq!(
@@ -241,8 +241,8 @@ async fn lists_are_paged_by_age(bed: Bed) {
         [claims[4].operation()]
     );
     assert_eq!(
-        (of_one[0].action, of_one[0].requested_by.as_str()),
-        (Action::Create, "uid 0")
+        (of_one[0].work.action(), of_one[0].requested_by.as_str()),
+        ("create", "uid 0")
     );
 }
 
@@ -368,14 +368,14 @@ async fn what_is_gone_leaves_its_operations(bed: Bed) {
     assert_eq!(bed.store.user_data(new.id).await.unwrap(), None);
     let operations = bed
         .store
-        .operations(Some(new.id), Page { limit: 9, after: None })
+        .operations(Some(&new.id.to_string()), Page { limit: 9, after: None })
         .await
         .unwrap();
     assert_eq!(
-        operations.iter().map(|it| it.action).collect::<Vec<_>>(),
-        [Action::Create, Action::Delete]
+        operations.iter().map(|it| it.work.action()).collect::<Vec<_>>(),
+        ["create", "delete"]
     );
-    assert!(operations.iter().all(|it| it.instance_name == "web"));
+    assert!(operations.iter().all(|it| it.subject_name == "web"));
     let name_is_free = bed.new_instance("web");
     bed.store.create_instances(vec![name_is_free], &by()).await.unwrap();
 }

@@ -3,12 +3,12 @@
 use std::future::Future;
 
 use berth_model::{
-    Action, DiskFormat, Firmware, Gib, ImageId, InstanceId, KeyPairId, Mac, Name, OsFamily, Policy, PortId, Position,
-    Stable, VolumeId, default_catalog,
+    Action, DiskFormat, Firmware, Gib, ImageId, InstanceId, KeyPairId, LayerId, Mac, Name, OsFamily, Policy, PortId,
+    Position, Stable, VolumeId, default_catalog,
 };
 use berth_store::{
-    Claim, Database, Fault, Found, ImageRecord, InstanceRecord, KeyPairRecord, NetworkTemplate, NewInstance, Requester,
-    Store, VpcRecord,
+    Claim, Database, Fault, Found, ImageRecord, InstanceRecord, KeyPairRecord, NetworkTemplate, NewInstance,
+    ROOT_LAYER, Requester, Store, VpcRecord,
 };
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -157,6 +157,10 @@ impl Bed {
             user_data: None,
             policy: Policy::default(),
             root_volume: VolumeId::new(),
+            root_layer: LayerId::new(),
+            keep_root: false,
+            volume_type: "ssd".to_owned(),
+            volumes: Vec::new(),
             root_size: Gib(8),
             port: PortId::new(),
             mac: Mac::random(),
@@ -228,6 +232,7 @@ impl Bed {
 pub(crate) fn params(action: Action) -> Value {
     match action {
         Action::Resize => json!({ "instance_type": default_catalog()[3] }),
+        Action::Unshelve => json!({ ROOT_LAYER: LayerId::new() }),
         _ => json!({}),
     }
 }
