@@ -1,4 +1,6 @@
 //! The disks of a domain: virtio, all through one I/O thread.
+//!
+//! One that is plugged into a guest that runs has the same element as one that is there from the start.
 
 use berth_model::DiskFormat;
 use serde::Serialize;
@@ -6,7 +8,7 @@ use serde::Serialize;
 use crate::domain::IOTHREAD;
 use crate::spec::{check, path};
 use crate::target::disk_target;
-use crate::{Disk, XmlError};
+use crate::{Disk, Limits, XmlError};
 
 #[derive(Serialize)]
 pub(crate) struct DiskXml<'a> {
@@ -20,9 +22,27 @@ pub(crate) struct DiskXml<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     readonly: Option<()>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    iotune: Option<IoTune>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     serial: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     boot: Option<Boot>,
+}
+
+/// libvirt's limits on a disk; each second may borrow nothing from the next.
+#[derive(Serialize)]
+struct IoTune {
+    #[serde(rename = "total_bytes_sec", skip_serializing_if = "Option::is_none")]
+    bytes: Option<u64>,
+    #[serde(rename = "total_iops_sec", skip_serializing_if = "Option::is_none")]
+    iops: Option<u64>,
+}
+
+impl IoTune {
+    fn of(limits: Limits) -> Option<Self> {
+        let Limits { iops, bytes } = limits;
+        (iops.is_some() || bytes.is_some()).then_some(Self { bytes, iops })
+    }
 }
 
 #[derive(Serialize)]
@@ -100,14 +120,28 @@ pub(crate) fn disks(disks: &[Disk]) -> Result<Vec<DiskXml<'_>>, XmlError> {
             Boot { order: boots }
         })
     };
-    (0..)
-        .zip(disks)
-        .map(|(index, disk)| DiskXml::of(index, disk, order(disk.boot)))
-        .collect()
+    disks.iter().map(|disk| DiskXml::of(disk, order(disk.boot))).collect()
+}
+
+impl Disk {
+    /// The disk as libvirt's XML, to be plugged into a guest that runs. The firmware doesn't boot from it.
+    pub fn to_xml(&self) -> Result<String, XmlError> {
+        let mut xml = String::new();
+        let mut writer = quick_xml::se::Serializer::with_root(&mut xml, Some("disk"))?;
+        writer.indent(' ', 2);
+        DiskXml::of(self, None)?.serialize(writer)?;
+        xml.push('\n');
+        Ok(xml)
+    }
+
+    /// Its name in the domain.
+    pub fn target(&self) -> String {
+        disk_target(self.slot)
+    }
 }
 
 impl<'a> DiskXml<'a> {
-    fn of(index: u32, disk: &'a Disk, boot: Option<Boot>) -> Result<Self, XmlError> {
+    fn of(disk: &'a Disk, boot: Option<Boot>) -> Result<Self, XmlError> {
         Ok(Self {
             kind: "file",
             device: "disk",
@@ -116,10 +150,11 @@ impl<'a> DiskXml<'a> {
                 file: path(&disk.path)?,
             },
             target: Target {
-                dev: disk_target(index),
+                dev: disk.target(),
                 bus: "virtio",
             },
             readonly: disk.read_only.then_some(()),
+            iotune: IoTune::of(disk.limits),
             serial: disk
                 .serial
                 .as_deref()

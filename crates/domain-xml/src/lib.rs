@@ -16,6 +16,7 @@ mod error;
 mod identity;
 mod observe;
 mod parts;
+mod snapshot;
 mod spec;
 mod target;
 
@@ -23,5 +24,6 @@ pub use capabilities::offers_kvm;
 pub use error::XmlError;
 pub use identity::{Identity, NAMESPACE};
 pub use observe::{Observed, ObservedDisk, ObservedNic, observe};
-pub use spec::{Accel, Disk, DomainSpec, Nic, Paths};
+pub use snapshot::{NewTop, snapshot_xml};
+pub use spec::{Accel, Disk, DomainSpec, Limits, Nic, Paths};
 pub use target::{disk_target, target_of_alias};

@@ -62,6 +62,19 @@ pub struct Disk {
     pub direct: bool,
     /// The firmware may boot from it; several are tried in their order here.
     pub boot: bool,
+    /// Its place among the disks of the guest, from 0: `vda`, `vdb` …
+    pub slot: u32,
+    /// How much it may do.
+    pub limits: Limits,
+}
+
+/// How much a disk may do; no limit if none is given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Limits {
+    /// Reads and writes a second.
+    pub iops: Option<u64>,
+    /// Bytes a second, read and written.
+    pub bytes: Option<u64>,
 }
 
 /// A NIC of a domain, on a tap that is there before the domain starts.

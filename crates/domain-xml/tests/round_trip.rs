@@ -5,7 +5,7 @@
 mod common;
 
 use berth_domain_xml::{
-    Accel, Disk, DomainSpec, Identity, Nic, Observed, ObservedDisk, ObservedNic, disk_target, observe,
+    Accel, Disk, DomainSpec, Identity, Limits, Nic, Observed, ObservedDisk, ObservedNic, disk_target, observe,
 };
 use berth_model::{DiskFormat, Firmware, Mac, Mib, OsFamily};
 use proptest::prelude::*;
@@ -24,6 +24,8 @@ fn disk() -> impl Strategy<Value = Disk> {
             read_only,
             direct,
             boot,
+            slot: 0,
+            limits: Limits::default(),
         },
     )
 }
@@ -52,26 +54,31 @@ fn spec() -> impl Strategy<Value = DomainSpec> {
         proptest::collection::vec(nic(), 0..3),
     );
     (texts, parts, devices, 1..512u32, 1..1u64 << 30).prop_map(
-        |((name, title, project), (accel, firmware, os), (disks, nics), vcpus, memory)| DomainSpec {
-            name,
-            title,
-            project,
-            accel,
-            firmware,
-            os,
-            disks,
-            nics,
-            vcpus,
-            memory: Mib(memory),
-            ..common::linux()
+        |((name, title, project), (accel, firmware, os), (mut disks, nics), vcpus, memory)| {
+            for (slot, disk) in (0..).zip(&mut disks) {
+                disk.slot = slot;
+            }
+            DomainSpec {
+                name,
+                title,
+                project,
+                accel,
+                firmware,
+                os,
+                disks,
+                nics,
+                vcpus,
+                memory: Mib(memory),
+                ..common::linux()
+            }
         },
     )
 }
 
 fn expected(spec: &DomainSpec) -> Observed {
-    let disk = |(index, disk): (u32, &Disk)| ObservedDisk {
+    let disk = |disk: &Disk| ObservedDisk {
         path: Some(disk.path.clone()),
-        target: disk_target(index),
+        target: disk_target(disk.slot),
         serial: disk.serial.clone(),
     };
     let nic = |nic: &Nic| ObservedNic {
@@ -88,7 +95,7 @@ fn expected(spec: &DomainSpec) -> Observed {
         accel: Some(spec.accel),
         vcpus: spec.vcpus,
         memory: spec.memory,
-        disks: (0..).zip(&spec.disks).map(disk).collect(),
+        disks: spec.disks.iter().map(disk).collect(),
         nics: spec.nics.iter().map(nic).collect(),
     }
 }

@@ -59,6 +59,15 @@ pub(crate) fn agent(state: c_int) -> GuestEvent {
     }
 }
 
+/// A job on a disk's files has ended, or waits to be ended (`VIR_DOMAIN_EVENT_ID_BLOCK_JOB_2`).
+pub(crate) fn block_job(disk: String, status: c_int) -> GuestEvent {
+    let done = matches!(
+        u32::try_from(status),
+        Ok(sys::VIR_DOMAIN_BLOCK_JOB_COMPLETED | sys::VIR_DOMAIN_BLOCK_JOB_READY)
+    );
+    GuestEvent::BlockJob { disk, done }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -69,6 +69,21 @@ impl Session {
                 on_agent as *const (),
                 listener,
             )?;
+            session.register(
+                sys::VIR_DOMAIN_EVENT_ID_DEVICE_REMOVED,
+                on_device_removed as *const (),
+                listener,
+            )?;
+            session.register(
+                sys::VIR_DOMAIN_EVENT_ID_DEVICE_REMOVAL_FAILED,
+                on_device_kept as *const (),
+                listener,
+            )?;
+            session.register(
+                sys::VIR_DOMAIN_EVENT_ID_BLOCK_JOB_2,
+                on_block_job as *const (),
+                listener,
+            )?;
         }
         Ok(session)
     }
@@ -227,6 +242,38 @@ unsafe extern "C" fn on_agent(
 ) {
     // SAFETY: libvirt's own pointers.
     unsafe { tell(domain, opaque, event::agent(state)) };
+}
+
+unsafe extern "C" fn on_device_removed(
+    _: sys::virConnectPtr,
+    domain: sys::virDomainPtr,
+    alias: *const c_char,
+    opaque: *mut c_void,
+) {
+    // SAFETY: libvirt's own pointers and string.
+    unsafe { tell(domain, opaque, GuestEvent::DeviceRemoved { device: text(alias) }) };
+}
+
+unsafe extern "C" fn on_device_kept(
+    _: sys::virConnectPtr,
+    domain: sys::virDomainPtr,
+    alias: *const c_char,
+    opaque: *mut c_void,
+) {
+    // SAFETY: libvirt's own pointers and string.
+    unsafe { tell(domain, opaque, GuestEvent::DeviceKept { device: text(alias) }) };
+}
+
+unsafe extern "C" fn on_block_job(
+    _: sys::virConnectPtr,
+    domain: sys::virDomainPtr,
+    disk: *const c_char,
+    _kind: c_int,
+    status: c_int,
+    opaque: *mut c_void,
+) {
+    // SAFETY: libvirt's own pointers and string.
+    unsafe { tell(domain, opaque, event::block_job(text(disk), status)) };
 }
 
 unsafe extern "C" fn on_close(_: sys::virConnectPtr, reason: c_int, opaque: *mut c_void) {

@@ -16,12 +16,14 @@
 //! - Events are told in order and never lost while the link is up; after [`Notice::Up`] everything is to be looked at,
 //!   since nobody knows what happened meanwhile.
 //!
-//! Architecture invariant: the only `virt`, the only `virt-sys`, and (in `ffi`) the only `unsafe` that speaks to it.
+//! Architecture invariant: the only `virt`, the only `virt-sys`, and (in `ffi` and `ffi_block`) the only `unsafe` that speaks to it.
 
+mod disks;
 mod error;
 mod event;
 mod event_loop;
 mod ffi;
+mod ffi_block;
 mod host;
 mod kvm;
 mod link;
@@ -34,6 +36,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
+pub use disks::Merging;
 pub use error::HypervisorError;
 pub use host::HostFacts;
 pub use kvm::{AccelChoice, KvmFacts, choose};

@@ -150,16 +150,16 @@ impl Hypervisor {
     }
 }
 
-fn lookup(connection: &Connect, id: InstanceId) -> Result<Domain, Error> {
+pub(crate) fn lookup(connection: &Connect, id: InstanceId) -> Result<Domain, Error> {
     connection.lookup_domain_by_uuid(id.as_uuid())
 }
 
-fn find(connection: &Connect, id: InstanceId) -> Result<Option<Domain>, Error> {
+pub(crate) fn find(connection: &Connect, id: InstanceId) -> Result<Option<Domain>, Error> {
     there(lookup(connection, id))
 }
 
 /// What was found; none if libvirt says that there is no such domain (any more).
-fn there<T>(found: Result<T, Error>) -> Result<Option<T>, Error> {
+pub(crate) fn there<T>(found: Result<T, Error>) -> Result<Option<T>, Error> {
     match found {
         Ok(found) => Ok(Some(found)),
         Err(error) if is(&error, sys::VIR_ERR_NO_DOMAIN) => Ok(None),
@@ -184,7 +184,7 @@ fn or_plainly(asked: Result<(), Error>, plainly: impl FnOnce() -> Result<(), Err
     }
 }
 
-fn look(domain: &Domain) -> Result<GuestStatus, Error> {
+pub(crate) fn look(domain: &Domain) -> Result<GuestStatus, Error> {
     ffi::state(domain).map(|(state, reason)| status(state, reason))
 }
 

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-use berth_domain_xml::{Accel, Disk, DomainSpec, Nic, Paths};
+use berth_domain_xml::{Accel, Disk, DomainSpec, Limits, Nic, Paths};
 use berth_model::{DiskFormat, Firmware, Mib, OsFamily};
 
 /// A Linux guest under KVM with BIOS, two disks and a NIC.
@@ -27,6 +27,8 @@ pub(crate) fn linux() -> DomainSpec {
                 read_only: false,
                 direct: true,
                 boot: true,
+                slot: 0,
+                limits: Limits::default(),
             },
             Disk {
                 path: dir.join("seed.img"),
@@ -35,6 +37,8 @@ pub(crate) fn linux() -> DomainSpec {
                 read_only: true,
                 direct: false,
                 boot: false,
+                slot: 1,
+                limits: Limits::default(),
             },
         ],
         nics: vec![Nic {

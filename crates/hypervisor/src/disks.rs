@@ -1,0 +1,170 @@
+//! The verbs on the disks of a guest that runs: plugged, unplugged, made larger, taken an instant of, merged.
+//!
+//! Each asks first what is: a disk that is plugged already is not plugged twice. libvirt's own definition of the
+//! domain is not changed by any of them but the instant's, which is also made part of it: the engine defines the
+//! domain anew from its records.
+
+use std::path::Path;
+use std::time::Duration;
+
+use berth_domain_xml::{NewTop, ObservedDisk, XmlError, observe, snapshot_xml};
+use berth_model::{GuestStatus, InstanceId};
+use virt::domain::Domain;
+use virt::error::Error;
+use virt_sys as sys;
+
+use crate::error::is;
+use crate::verbs::{find, look, lookup, there};
+use crate::{Hypervisor, HypervisorError, ffi_block};
+
+/// How far a merge of a disk's files is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Merging {
+    /// Done so far.
+    pub done: u64,
+    /// Of so much.
+    pub of: u64,
+}
+
+impl Hypervisor {
+    /// The disks of a guest that QEMU has now; none if there is no QEMU.
+    pub fn live_disks(&self, id: InstanceId) -> Result<Option<Vec<ObservedDisk>>, HypervisorError> {
+        let xml = self.pool.call("tell the disks of a domain", move |connection| {
+            let Some(domain) = find(connection, id)? else {
+                return Ok(None);
+            };
+            let Some(status) = there(look(&domain))? else {
+                return Ok(None);
+            };
+            if matches!(status, GuestStatus::Off(_)) {
+                return Ok(None);
+            }
+            there(domain.xml_desc(0))
+        })?;
+        Ok(match xml {
+            Some(xml) => Some(observe(&xml)?.disks),
+            None => None,
+        })
+    }
+
+    /// The disks of a guest as libvirt would start it next; none if libvirt knows no such domain.
+    pub fn defined_disks(&self, id: InstanceId) -> Result<Option<Vec<ObservedDisk>>, HypervisorError> {
+        let xml = self.pool.call("tell the disks of a domain", move |connection| {
+            let Some(domain) = find(connection, id)? else {
+                return Ok(None);
+            };
+            there(domain.xml_desc(sys::VIR_DOMAIN_XML_INACTIVE))
+        })?;
+        Ok(match xml {
+            Some(xml) => Some(observe(&xml)?.disks),
+            None => None,
+        })
+    }
+
+    /// Plugs a disk into a guest that runs.
+    pub fn plug_disk(&self, id: InstanceId, xml: String) -> Result<(), HypervisorError> {
+        self.on(id, "plug a disk", move |domain| {
+            domain.attach_device_flags(&xml, sys::VIR_DOMAIN_AFFECT_LIVE)
+        })
+    }
+
+    /// Asks a guest that runs to let go of a disk. Whether it does is told by an event, or seen among its disks.
+    pub fn unplug_disk(&self, id: InstanceId, xml: String) -> Result<(), HypervisorError> {
+        self.on(id, "unplug a disk", move |domain| {
+            match domain.detach_device_flags(&xml, sys::VIR_DOMAIN_AFFECT_LIVE) {
+                // It is gone already.
+                Err(error) if is(&error, sys::VIR_ERR_DEVICE_MISSING) => Ok(()),
+                // The guest was asked already, and hasn't answered.
+                Err(error) if is(&error, sys::VIR_ERR_OPERATION_FAILED) => Ok(()),
+                other => other,
+            }
+        })
+    }
+
+    /// Tells a guest that runs of the new size of a disk, in bytes, which its file gets as well.
+    pub fn resize_disk(&self, id: InstanceId, target: String, bytes: u64) -> Result<(), HypervisorError> {
+        self.on(id, "make a disk larger", move |domain| {
+            domain.block_resize(&target, bytes, sys::VIR_DOMAIN_BLOCK_RESIZE_BYTES)
+        })
+    }
+
+    /// Takes an instant of disks of a guest that runs: from then on it writes to the new files. With `quiesce` the
+    /// guest's agent writes out and freezes its file systems meanwhile, and it fails if that doesn't.
+    pub fn freeze_disks(&self, id: InstanceId, tops: &[NewTop], quiesce: bool) -> Result<(), HypervisorError> {
+        let live = self.live_disks(id)?.unwrap_or_default().into_iter();
+        let others: Vec<_> = live
+            .map(|disk| disk.target)
+            .filter(|target| tops.iter().all(|top| top.target != *target))
+            .collect();
+        let xml = snapshot_xml(tops, &others)?;
+        self.on(id, "take an instant of disks", move |domain| {
+            ffi_block::snapshot(domain, &xml, quiesce)
+        })
+    }
+
+    /// Whether the guest's agent answers within that time.
+    pub fn agent_answers(&self, id: InstanceId, within: Duration) -> bool {
+        let seconds = i32::try_from(within.as_secs()).unwrap_or(i32::MAX).max(1);
+        let ping = self.on(id, "ask the guest's agent", move |domain| {
+            domain
+                .qemu_agent_command(r#"{"execute":"guest-ping"}"#, seconds, 0)
+                .map(drop)
+        });
+        ping.is_ok()
+    }
+
+    /// Begins to take into a disk's file what is in those beneath it, down to that one; all of it without one.
+    pub fn pull(&self, id: InstanceId, target: String, base: Option<&Path>) -> Result<(), HypervisorError> {
+        let base = base.map(text).transpose()?;
+        self.on(id, "merge a disk's files", move |domain| {
+            ffi_block::pull(domain, &target, base.as_deref())
+        })
+    }
+
+    /// Begins to write what is in a file that isn't the newest of a disk into the one beneath it.
+    pub fn commit(&self, id: InstanceId, target: String, (top, base): (&Path, &Path)) -> Result<(), HypervisorError> {
+        let (top, base) = (text(top)?, text(base)?);
+        self.on(id, "merge a disk's files", move |domain| {
+            ffi_block::commit(domain, &target, (&top, &base))
+        })
+    }
+
+    /// How far the merge of a disk's files is; none if there is none.
+    pub fn merging(&self, id: InstanceId, target: String) -> Result<Option<Merging>, HypervisorError> {
+        let job = self.on(id, "tell how far a merge is", move |domain| {
+            ffi_block::job(domain, &target)
+        })?;
+        Ok(job.map(|job| Merging {
+            done: job.done,
+            of: job.of,
+        }))
+    }
+
+    /// Makes sure that no merge of a disk's files is under way: one that is ends early, and what it did so far stays.
+    pub fn stop_merging(&self, id: InstanceId, target: String) -> Result<(), HypervisorError> {
+        self.on(id, "end a merge", move |domain| {
+            match ffi_block::job(domain, &target)? {
+                Some(_) => ffi_block::abort(domain, &target).or_else(|error| match ffi_block::job(domain, &target) {
+                    Ok(None) => Ok(()),
+                    Ok(Some(_)) | Err(_) => Err(error),
+                }),
+                None => Ok(()),
+            }
+        })
+    }
+
+    fn on<T: Send + 'static>(
+        &self,
+        id: InstanceId,
+        call: &'static str,
+        ask: impl FnOnce(&Domain) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, HypervisorError> {
+        self.pool.call(call, move |connection| ask(&lookup(connection, id)?))
+    }
+}
+
+/// A path as libvirt takes it. Ours are made of ids, so that only the state directory's own could be no UTF-8.
+fn text(path: &Path) -> Result<String, HypervisorError> {
+    let text = path.to_str().ok_or_else(|| XmlError::Path(path.to_owned()))?;
+    Ok(text.to_owned())
+}
