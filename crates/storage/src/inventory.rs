@@ -3,17 +3,17 @@
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use berth_model::{ImageId, InstanceId, VolumeId};
+use berth_model::{ImageId, InstanceId, LayerId};
 
 use crate::{IMAGES, INSTANCES, Storage, StorageError, VOLUMES};
 
-/// What is in the directories of images, volumes and instances.
+/// What is in the directories of images, layers and instances.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Inventory {
     /// Images, by their files.
     pub images: Vec<ImageId>,
-    /// Volumes, by their files.
-    pub volumes: Vec<VolumeId>,
+    /// Layers of volumes, by their files.
+    pub layers: Vec<LayerId>,
     /// Instances, by their directories.
     pub instances: Vec<InstanceId>,
     /// What has no name that we would give.
@@ -26,7 +26,7 @@ impl Storage {
         let mut unknown = Vec::new();
         Ok(Inventory {
             images: list(&self.dir(IMAGES), ".qcow2", &mut unknown)?,
-            volumes: list(&self.dir(VOLUMES), ".qcow2", &mut unknown)?,
+            layers: list(&self.dir(VOLUMES), ".qcow2", &mut unknown)?,
             instances: list(&self.dir(INSTANCES), "", &mut unknown)?,
             unknown,
         })

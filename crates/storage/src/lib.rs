@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   state_dir/ images/<image>.qcow2      read-only for ever, what volumes are built on
-//!              volumes/<volume>.qcow2    an overlay on an image; QEMU's own user may write it
+//!              volumes/<layer>.qcow2     a part of a volume, on an image or another layer; QEMU's own user may write it
 //!              instances/<instance>/     seed.img, console.log, sockets
 //!              tmp/                      half-made files; emptied when the daemon starts
 //! ```
@@ -34,7 +34,7 @@ pub use image::{ImageFacts, ImageSource};
 pub use instance::InstanceDir;
 pub use inventory::Inventory;
 pub use seed::Seed;
-pub use volume::VolumeInfo;
+pub use volume::{LayerInfo, Under};
 
 use crate::files::Owner;
 use crate::qemu_img::QemuImg;

@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::io::Read as _;
 use std::path::Path;
 
-use berth_model::{DiskFormat, ImageId, VolumeId};
+use berth_model::{DiskFormat, ImageId, LayerId};
 use sha2::{Digest as _, Sha256};
 
 use crate::files::{self, publish};
@@ -20,7 +20,7 @@ impl Storage {
     /// Makes sure that an image has all that a volume which nobody has open holds: flattened (it stands on nothing),
     /// compressed, and compared with the volume to the last byte before it appears under its name. One that is there
     /// already was made so.
-    pub fn save_volume(&self, volume: VolumeId, as_image: ImageId) -> Result<ImageFacts, StorageError> {
+    pub fn save_volume(&self, volume: LayerId, as_image: ImageId) -> Result<ImageFacts, StorageError> {
         let path = self.image_path(as_image);
         if !path.exists() {
             let dir = self.tmp(as_image.to_string());
@@ -38,8 +38,8 @@ impl Storage {
         })
     }
 
-    fn save_in(&self, dir: &Path, volume: VolumeId, to: &Path) -> Result<(), StorageError> {
-        let (from, saved) = (self.volume_path(volume), dir.join("saved"));
+    fn save_in(&self, dir: &Path, volume: LayerId, to: &Path) -> Result<(), StorageError> {
+        let (from, saved) = (self.layer_path(volume), dir.join("saved"));
         self.0.owner.give(dir, 0o700)?;
         // libvirt may have left it to root when the guest went off.
         self.0.owner.give(&from, 0o600)?;

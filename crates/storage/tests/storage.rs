@@ -8,8 +8,8 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use berth_model::{Code, DiskFormat, Gib, ImageId, InstanceId, VolumeId};
-use berth_storage::{ImageFacts, ImageSource, Seed, Settings, Storage, StorageError};
+use berth_model::{Code, DiskFormat, Gib, ImageId, InstanceId, LayerId};
+use berth_storage::{ImageFacts, ImageSource, Seed, Settings, Storage, StorageError, Under};
 use tempfile::TempDir;
 
 struct Place {
@@ -192,23 +192,25 @@ fn an_import_that_breaks_off_leaves_nothing() {
 #[test]
 fn a_volume_is_an_overlay_that_may_be_asked_for_again() {
     let place = Place::new();
-    let (image, id) = (place.imported(), VolumeId::new());
-    let made = place.storage.ensure_volume(id, image, Gib(2)).unwrap();
-    assert_eq!(made.virtual_size, 2 << 30);
+    let (image, id) = (place.imported(), LayerId::new());
+    place.storage.ensure_layer(id, Under::Image(image), Gib(2)).unwrap();
+    let made = place.storage.layer_info(id).unwrap().unwrap();
+    assert_eq!((made.virtual_size, made.under), (2 << 30, Under::Image(image)));
     assert!(
         made.allocated < 1 << 20,
         "{} bytes for an empty overlay",
         made.allocated
     );
-    assert_eq!(place.storage.ensure_volume(id, image, Gib(2)).unwrap(), made);
-    let path = place.storage.volume_path(id);
+    place.storage.ensure_layer(id, Under::Image(image), Gib(2)).unwrap();
+    assert_eq!(place.storage.layer_info(id).unwrap(), Some(made));
+    let path = place.storage.layer_path(id);
     Place::qemu_img(&["check", "-q", path.to_str().unwrap()]);
 
-    let other = place.storage.ensure_volume(id, image, Gib(3)).unwrap_err();
+    let other = place.storage.ensure_layer(id, Under::Image(image), Gib(3)).unwrap_err();
     assert!(other.to_string().contains("not what it should be"), "{other}");
-    place.storage.delete_volume(id).unwrap();
-    place.storage.delete_volume(id).unwrap();
-    assert_eq!(place.storage.volume_info(id).unwrap(), None);
+    place.storage.delete_layers(&[id]).unwrap();
+    place.storage.delete_layers(&[id]).unwrap();
+    assert_eq!(place.storage.layer_info(id).unwrap(), None);
 }
 
 #[test]
@@ -218,7 +220,10 @@ fn a_volume_smaller_than_its_image_is_refused() {
     Place::qemu_img(&["create", "-q", "-f", "qcow2", path.to_str().unwrap(), "3G"]);
     let (image, facts) = place.import(&path);
     facts.unwrap();
-    let error = place.storage.ensure_volume(VolumeId::new(), image, Gib(2)).unwrap_err();
+    let error = place
+        .storage
+        .ensure_layer(LayerId::new(), Under::Image(image), Gib(2))
+        .unwrap_err();
     assert_eq!(
         error.to_string(),
         "a volume of 2 GiB is too small for an image of 3 GiB"
@@ -228,14 +233,14 @@ fn a_volume_smaller_than_its_image_is_refused() {
 #[test]
 fn what_a_crash_left_half_made_is_replaced() {
     let place = Place::new();
-    let (image, id) = (place.imported(), VolumeId::new());
+    let (image, id) = (place.imported(), LayerId::new());
     fs::write(place.path(&format!("state/tmp/{id}.qcow2")), "half").unwrap();
-    place.storage.ensure_volume(id, image, Gib(1)).unwrap();
+    place.storage.ensure_layer(id, Under::Image(image), Gib(1)).unwrap();
     fs::write(place.path("state/tmp/other"), "half").unwrap();
     let again = Storage::open(settings(place.dir.path())).unwrap();
     assert_eq!(fs::read_dir(place.path("state/tmp")).unwrap().count(), 0);
     let found = again.inventory().unwrap();
-    assert_eq!((found.images, found.volumes), (vec![image], vec![id]));
+    assert_eq!((found.images, found.layers), (vec![image], vec![id]));
 }
 
 #[test]
@@ -303,8 +308,8 @@ fn qemus_user_reads_images_writes_volumes_and_nobody_else_does() {
         return;
     }
     let place = Place::new();
-    let (image, volume, instance) = (place.imported(), VolumeId::new(), InstanceId::new());
-    place.storage.ensure_volume(volume, image, Gib(1)).unwrap();
+    let (image, volume, instance) = (place.imported(), LayerId::new(), InstanceId::new());
+    place.storage.ensure_layer(volume, Under::Image(image), Gib(1)).unwrap();
     place.storage.ensure_instance_dir(instance).unwrap();
     let may = |user: &str, test: &str, path: &Path| {
         let status = Command::new("setpriv")
@@ -319,7 +324,7 @@ fn qemus_user_reads_images_writes_volumes_and_nobody_else_does() {
             .status();
         status.unwrap().success()
     };
-    let (image, volume) = (place.storage.image_path(image), place.storage.volume_path(volume));
+    let (image, volume) = (place.storage.image_path(image), place.storage.layer_path(volume));
     let dir = place.storage.instance_dir(instance).dir;
     for (user, expected) in [("nobody", true), ("daemon", false)] {
         assert!(may(user, "-r", &image), "{user} can't read the image");
