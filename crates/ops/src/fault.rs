@@ -2,10 +2,11 @@
 //! none of it.
 //!
 //! A file named by `BERTH_FAULT_FILE` says which, one a line: action, state, point, and `die` or `fail`, for example
-//! `create Networking after die`. `die` is a SIGKILL of the process by itself: nothing is cleaned up, as after a power
+//! `create Networking after die`; of volumes and images it is the number of the step in place of the state, as in
+//! `volume.create 1 before fail`. `die` is a SIGKILL of the process by itself: nothing is cleaned up, as after a power
 //! failure.
 
-use berth_model::Position;
+use berth_model::Work;
 
 use crate::Failure;
 
@@ -26,12 +27,15 @@ pub(crate) enum Point {
 
 /// Dies or fails here, if a test wants it.
 #[cfg(debug_assertions)]
-pub(crate) fn at(position: Position, point: Point) -> Result<(), Failure> {
+pub(crate) fn at(work: Work, point: Point) -> Result<(), Failure> {
     let Some(file) = std::env::var_os("BERTH_FAULT_FILE") else {
         return Ok(());
     };
     let wanted = std::fs::read_to_string(file).unwrap_or_default();
-    let here = format!("{} {} {}", position.action(), position.state(), point.as_str());
+    let here = match work {
+        Work::Instance(position) => format!("{} {} {}", position.action(), position.state(), point.as_str()),
+        Work::Volume(..) | Work::Image(_) => format!("{} {} {}", work.word(), work.step(), point.as_str()),
+    };
     let fault = wanted.lines().find_map(|line| line.strip_prefix(here.as_str()));
     match fault.map(str::trim) {
         Some("die") => {
@@ -50,7 +54,7 @@ pub(crate) fn at(position: Position, point: Point) -> Result<(), Failure> {
 /// Nothing in a release.
 #[cfg(not(debug_assertions))]
 #[inline]
-pub(crate) fn at(_: Position, _: Point) -> Result<(), Failure> {
+pub(crate) fn at(_: Work, _: Point) -> Result<(), Failure> {
     Ok(())
 }
 

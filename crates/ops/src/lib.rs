@@ -12,11 +12,15 @@
 
 mod failure;
 mod fault;
+mod half;
 mod plan;
 mod recipe;
 mod run;
+mod task;
 
 pub use failure::Failure;
+pub use half::Retry;
 pub use plan::{Plan, plan};
 pub use recipe::{Memo, Recipe, Step, StepFn, nothing};
-pub use run::{End, Kitchen, Retry, resume, run};
+pub use run::{End, Kitchen, resume, run};
+pub use task::{TaskEnd, TaskStep, Workshop, resume_task, run_task};

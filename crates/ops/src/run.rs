@@ -10,14 +10,15 @@
 //! - a claim that was lost (delete took the instance) ends at once: what it made is delete's business.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use berth_model::{Action, Code, Fallback, Position};
+use berth_model::{Action, Code, Fallback, Position, Work};
 use berth_store::{Claim, ClaimError, Entry, EntryKind, Fault, Found};
 use tokio::sync::Semaphore;
 
 use crate::fault::{self, Point};
-use crate::{Failure, Memo, Plan, Recipe, StepFn, plan};
+use crate::half::{Hands, Way};
+use crate::{Failure, Memo, Plan, Recipe, Retry, plan};
 
 /// What the runner needs of the one who has the recipes.
 pub trait Kitchen: Send + Sync + 'static {
@@ -33,25 +34,6 @@ pub trait Kitchen: Send + Sync + 'static {
     /// Waits, after a step failed because something it needs is away, until that is back. Blocking; fails if it took
     /// too long or a later request took the instance over.
     fn wait_until_back(context: &Self::Context) -> Result<(), Failure>;
-}
-
-/// How often, and how patiently, a transient failure is tried again.
-#[derive(Debug, Clone, Copy)]
-pub struct Retry {
-    /// The most attempts at one step, the first included.
-    pub attempts: u32,
-    /// The pause after the first attempt; each further one is twice as long.
-    pub pause: Duration,
-}
-
-impl Default for Retry {
-    /// Six attempts within about six seconds.
-    fn default() -> Self {
-        Self {
-            attempts: 6,
-            pause: Duration::from_millis(200),
-        }
-    }
 }
 
 /// How an operation ended.
@@ -75,12 +57,13 @@ pub async fn run<K: Kitchen>(
     slots: &Semaphore,
     retry: Retry,
 ) -> Result<End, ClaimError> {
-    let runner = Runner {
-        kitchen,
+    let hands = Hands {
         context,
         slots,
         retry,
+        wait_until_back: K::wait_until_back,
     };
+    let runner = Runner { kitchen, hands };
     let ended = match claim.verify().await {
         Ok(()) => runner.forwards(claim).await,
         Err(error) => Err(error),
@@ -101,7 +84,12 @@ pub async fn resume(claim: &mut Claim) -> Result<Plan, ClaimError> {
         Plan::GoOnUndoing => format!("the daemon started again and goes on undoing {state}"),
         Plan::RollBack => format!("the daemon started again and undoes {state}"),
     };
-    note(claim, EntryKind::Noted, goes_on, None).await?;
+    let entry = Entry {
+        kind: EntryKind::Noted,
+        message: Some(goes_on),
+        duration: None,
+    };
+    claim.record(entry).await?;
     if plan == Plan::RollBack {
         claim
             .undo(Fault::new(
@@ -113,38 +101,14 @@ pub async fn resume(claim: &mut Claim) -> Result<Plan, ClaimError> {
     Ok(plan)
 }
 
-/// Writes a line into the journal, about the step that the claim is at.
-async fn note(
-    claim: &mut Claim,
-    kind: EntryKind,
-    message: String,
-    duration: Option<Duration>,
-) -> Result<(), ClaimError> {
-    let entry = Entry {
-        kind,
-        message: Some(message),
-        duration,
-    };
-    claim.record(entry).await
-}
-
-/// Which half of a step.
-#[derive(Debug, Clone, Copy)]
-enum Way {
-    Forth,
-    Back,
-}
-
 /// A step is done, and that is written down: too late for it to fail.
 fn passed(position: Position) {
-    let _ = fault::at(position, Point::Committed);
+    let _ = fault::at(Work::Instance(position), Point::Committed);
 }
 
 struct Runner<'a, K: Kitchen> {
     kitchen: &'a K,
-    context: Arc<K::Context>,
-    slots: &'a Semaphore,
-    retry: Retry,
+    hands: Hands<'a, K::Context>,
 }
 
 impl<K: Kitchen> Runner<'_, K> {
@@ -184,7 +148,7 @@ impl<K: Kitchen> Runner<'_, K> {
                 }
             }
             if !claim.undone().await? {
-                let (kitchen, context) = (self.kitchen, &self.context);
+                let (kitchen, context) = (self.kitchen, &self.hands.context);
                 let found = match claim.position().action().row().on_failure {
                     Fallback::AsFound => tokio::task::block_in_place(|| kitchen.found(context)),
                     Fallback::Error | Fallback::Origin | Fallback::Becomes(_) => Found::Off,
@@ -203,59 +167,10 @@ impl<K: Kitchen> Runner<'_, K> {
             let message = format!("{} has no step {}", position.action(), position.step());
             return Ok(Err(Failure::fatal(Code::Internal, message)));
         };
-        let (function, before, after) = match way {
-            Way::Forth => (step.make, Point::Before, Point::After),
-            Way::Back => (step.unmake, Point::UndoBefore, Point::UndoAfter),
+        let function = match way {
+            Way::Forth => step.make,
+            Way::Back => step.unmake,
         };
-        if let Err(failure) = fault::at(position, before) {
-            return Ok(Err(failure));
-        }
-        let mut attempts = 1;
-        loop {
-            let begun = Instant::now();
-            let (result, remembered) = self.call(function, memo.clone()).await;
-            *memo = remembered;
-            let settled = match result.and_then(|()| fault::at(position, after)) {
-                Err(Failure::Away { code, message }) => {
-                    let waits = format!("waits: {message} ({code})");
-                    note(claim, EntryKind::Noted, waits, None).await?;
-                    self.wait_until_back().await
-                }
-                Err(Failure::Transient { code, message }) if attempts < self.retry.attempts => {
-                    let failed = format!("{message} ({code})");
-                    note(claim, EntryKind::Retried, failed, Some(begun.elapsed())).await?;
-                    tokio::time::sleep(self.retry.pause * 2_u32.pow(attempts - 1)).await;
-                    attempts += 1;
-                    Ok(())
-                }
-                settled => return Ok(settled),
-            };
-            if settled.is_err() {
-                return Ok(settled);
-            }
-        }
+        self.hands.half(claim, memo, (function, way)).await
     }
-
-    async fn wait_until_back(&self) -> Result<(), Failure> {
-        let context = Arc::clone(&self.context);
-        let wait = tokio::task::spawn_blocking(move || K::wait_until_back(&context));
-        wait.await.unwrap_or_else(|panic| Err(panicked(&panic)))
-    }
-
-    /// Calls a step's function on the blocking pool, within the bound on steps under way.
-    async fn call(&self, function: StepFn<K::Context>, mut memo: Memo) -> (Result<(), Failure>, Memo) {
-        let _slot = self.slots.acquire().await;
-        let context = Arc::clone(&self.context);
-        let before = memo.clone();
-        let call = tokio::task::spawn_blocking(move || {
-            let result = function(&context, &mut memo);
-            (result, memo)
-        });
-        call.await.unwrap_or_else(|panic| (Err(panicked(&panic)), before))
-    }
-}
-
-fn panicked(panic: &tokio::task::JoinError) -> Failure {
-    tracing::error!(%panic, "a step panicked");
-    Failure::fatal(Code::Internal, "a step panicked: a defect of Berth, see its log")
 }
