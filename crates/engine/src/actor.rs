@@ -11,13 +11,14 @@
 //! is under way, and a step that waits for the guest stops waiting at once.
 
 use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::Sender as SignalSender;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use berth_model::{Action, GuestEvent, InstanceId, OperationId};
 use berth_ops::{End, Retry};
-use berth_store::{Claim, StoreError};
+use berth_store::{Claim, StoreError, TaskClaim};
 use jiff::Timestamp;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::{Notify, Semaphore, watch};
@@ -25,28 +26,50 @@ use tokio::task::JoinHandle;
 
 use crate::automatic;
 use crate::context::{Context, Signal};
-use crate::look::look;
+use crate::look::{let_go, look};
+use crate::merge::merge_live;
 use crate::recipes::Recipes;
 use crate::world::{World, lock};
 
+/// An operation that is run by an instance's task.
+pub(crate) enum Job {
+    /// One that moves the instance.
+    Instance(Box<Claim>),
+    /// One that moves volumes of it, and needs its guest.
+    Task(Box<TaskClaim>),
+}
+
+impl Job {
+    pub(crate) fn operation(&self) -> OperationId {
+        match self {
+            Self::Instance(claim) => claim.operation(),
+            Self::Task(claim) => claim.operation(),
+        }
+    }
+}
+
 /// What an instance's task is told.
 enum Message {
-    /// Take this claim to its end.
-    Run(Box<Claim>),
+    /// Take this operation to its end.
+    Run(Job),
+    /// Merge what can be merged of its volumes.
+    Merge,
     /// Look at the guest, because of this event or because it is time.
     Look(Option<GuestEvent>),
 }
 
 /// The tasks of all instances; a task is made when there is something for it to do.
 pub(crate) struct Actors {
-    world: Arc<World>,
-    slots: Arc<Semaphore>,
+    pub(crate) world: Arc<World>,
+    pub(crate) slots: Arc<Semaphore>,
     tasks: Mutex<HashMap<InstanceId, UnboundedSender<Message>>>,
     /// The operations that are queued or under way: each is run once.
-    owned: Mutex<HashSet<OperationId>>,
+    pub(crate) owned: Mutex<HashSet<OperationId>>,
+    /// How a task that is under way is told that it is taken back.
+    pub(crate) flags: Mutex<HashMap<OperationId, Arc<AtomicBool>>>,
     /// Wakes the reconciler, which also goes on with what broke off.
-    wake: Arc<Notify>,
-    stopping: watch::Sender<bool>,
+    pub(crate) wake: Arc<Notify>,
+    pub(crate) stopping: watch::Sender<bool>,
 }
 
 /// The pause after the store failed, before what broke off is tried again.
@@ -60,6 +83,7 @@ impl Actors {
             slots,
             tasks: Mutex::default(),
             owned: Mutex::default(),
+            flags: Mutex::default(),
             wake,
             stopping: watch::Sender::new(false),
         })
@@ -72,26 +96,47 @@ impl Actors {
     /// Runs an operation to its end, after those that are queued before it; unless it is run already.
     pub(crate) fn run(self: &Arc<Self>, claim: Claim) {
         if lock(&self.owned).insert(claim.operation()) {
-            self.tell(claim.instance(), Message::Run(Box::new(claim)));
+            self.tell(claim.instance(), Message::Run(Job::Instance(Box::new(claim))));
         }
     }
 
     /// Takes an operation back by a claim that took it from the one who runs it: a step that waits stops waiting.
     pub(crate) fn take_back(self: &Arc<Self>, claim: Claim) {
         lock(&self.owned).insert(claim.operation());
-        self.tell(claim.instance(), Message::Run(Box::new(claim)));
+        self.tell(claim.instance(), Message::Run(Job::Instance(Box::new(claim))));
+    }
+
+    /// Has an instance's task run an operation on its volumes, after what is queued before it; unless it is run already.
+    pub(crate) fn run_on(self: &Arc<Self>, id: InstanceId, claim: TaskClaim) {
+        if lock(&self.owned).insert(claim.operation()) {
+            self.tell(id, Message::Run(Job::Task(Box::new(claim))));
+        }
+    }
+
+    /// Has an instance's task merge what can be merged of its volumes.
+    pub(crate) fn merge(self: &Arc<Self>, id: InstanceId) {
+        self.tell(id, Message::Merge);
     }
 
     /// Goes on with the operations in flight that nobody runs: those whose run broke off because the store failed.
+    /// Oldest first: of two that wait for the same instance the older one was allowed with nothing before it.
     pub(crate) async fn run_the_stranded(self: &Arc<Self>) -> Result<(), StoreError> {
-        for claim in self.world.store.in_flight().await? {
-            self.run(claim);
+        let instances = self.world.store.in_flight().await?.into_iter();
+        let tasks = self.world.store.tasks_in_flight().await?.into_iter();
+        let instances = instances.map(|claim| Job::Instance(Box::new(claim)));
+        let mut jobs: Vec<_> = instances.chain(tasks.map(|claim| Job::Task(Box::new(claim)))).collect();
+        jobs.sort_by_key(Job::operation);
+        for job in jobs {
+            match job {
+                Job::Instance(claim) => self.run(*claim),
+                Job::Task(claim) => self.run_task(*claim).await?,
+            }
         }
         Ok(())
     }
 
     /// Has the reconciler go on with what broke off, after a pause.
-    fn try_again_later(&self) {
+    pub(crate) fn try_again_later(&self) {
         let wake = Arc::clone(&self.wake);
         tokio::spawn(async move {
             tokio::time::sleep(STORE_PAUSE).await;
@@ -138,6 +183,7 @@ impl Actors {
 /// An operation under way.
 struct Running {
     operation: OperationId,
+    moves_instance: bool,
     signals: SignalSender<Signal>,
     end: JoinHandle<()>,
 }
@@ -146,7 +192,7 @@ struct Running {
 struct Task {
     id: InstanceId,
     actors: Arc<Actors>,
-    queue: VecDeque<Box<Claim>>,
+    queue: VecDeque<Job>,
     running: Option<Running>,
 }
 
@@ -165,8 +211,12 @@ impl Task {
         loop {
             if self.running.is_none() {
                 match self.queue.pop_front() {
-                    Some(claim) => {
+                    Some(Job::Instance(claim)) => {
                         self.begin(*claim).await;
+                        continue;
+                    }
+                    Some(Job::Task(claim)) => {
+                        self.begin_task(*claim).await;
                         continue;
                     }
                     None if self.actors.retire(self.id, &messages) => return,
@@ -184,6 +234,7 @@ impl Task {
                         // What libvirt said while the operation had the guest may have outlived the operation.
                         look(&self.actors.world, self.id, None).await;
                         self.settle().await;
+                        self.merge().await;
                     }
                 }
                 _ = stopping.changed() => return,
@@ -202,22 +253,32 @@ impl Task {
 
     async fn hear(&mut self, message: Message) {
         match (message, &self.running) {
-            (Message::Run(claim), running) => {
-                if let Some(running) = running {
+            (Message::Run(job), running) => {
+                // What moves an instance is claimed while another does only if it takes the other's place.
+                if let (Some(running), Job::Instance(claim)) = (running, &job)
+                    && (running.moves_instance || claim.position().action() == Action::Delete)
+                {
                     let _ = running.signals.send(Signal::Cancelled);
                 }
-                self.queue.push_back(claim);
+                self.queue.push_back(job);
             }
+            (Message::Merge, None) => self.merge().await,
             (Message::Look(Some(event)), Some(running)) => {
                 let at = Timestamp::now();
                 let _ = running.signals.send(Signal::Guest(event.clone()));
                 // Written down after the step was told, so that nothing waits for it.
                 self.note(running.operation, at, &event).await;
             }
-            (Message::Look(None), Some(_)) => {}
+            (Message::Merge | Message::Look(None), Some(_)) => {}
             (Message::Look(event), None) => {
                 look(&self.actors.world, self.id, event.as_ref()).await;
                 self.settle().await;
+                match event {
+                    // One that ended early failed, or made way: the reconciler begins it again.
+                    Some(GuestEvent::BlockJob { done: true, .. }) => self.merge().await,
+                    Some(GuestEvent::DeviceRemoved { .. }) => let_go(&self.actors.world, self.id).await,
+                    _ => {}
+                }
             }
         }
     }
@@ -231,6 +292,25 @@ impl Task {
         if let Err(error) = self.actors.world.store.hear(operation, at, event).await {
             tracing::warn!(instance = %self.id, %event, %error, "an event of libvirt is not in the journal");
         }
+    }
+
+    /// Merges what can be merged of the instance's volumes.
+    async fn merge(&self) {
+        if let Err(error) = merge_live(&self.actors.world, self.id).await {
+            tracing::warn!(instance = %self.id, %error, "layers are not merged; the reconciler tries again");
+        }
+    }
+
+    /// Begins the part of a task that needs the guest.
+    async fn begin_task(&mut self, claim: TaskClaim) {
+        let operation = claim.operation();
+        let begun = Arc::clone(&self.actors).begin_task(claim, true).await;
+        self.running = begun.map(|(signals, end)| Running {
+            operation,
+            moves_instance: false,
+            signals,
+            end,
+        });
     }
 
     async fn begin(&mut self, claim: Claim) {
@@ -269,6 +349,7 @@ impl Task {
         });
         self.running = Some(Running {
             operation,
+            moves_instance: true,
             signals,
             end,
         });
@@ -276,7 +357,7 @@ impl Task {
 }
 
 /// Held while an operation is run.
-struct Owned<'a>(&'a Actors, OperationId);
+pub(crate) struct Owned<'a>(pub(crate) &'a Actors, pub(crate) OperationId);
 
 impl Drop for Owned<'_> {
     fn drop(&mut self) {

@@ -13,8 +13,8 @@ use std::path::Path;
 
 use berth_hypervisor::DomainSummary;
 use berth_model::{
-    GuestStatus, ImageId, InstanceId, Known, Name, OwnerId, Stable, Standing, Verdict, VolumeId, VolumeState, VpcId,
-    observe,
+    GuestStatus, ImageId, InstanceId, Known, LayerId, Name, OwnerId, Stable, Standing, Verdict, VolumeId, VolumeState,
+    VpcId, observe,
 };
 use berth_network::Tap;
 use berth_store::{InstanceRecord, VolumeRecord};
@@ -26,6 +26,7 @@ pub(crate) struct Records {
     pub(crate) owner: OwnerId,
     pub(crate) instances: HashMap<InstanceId, InstanceRecord>,
     pub(crate) volumes: HashMap<VolumeId, VolumeRecord>,
+    pub(crate) layers: HashSet<LayerId>,
     pub(crate) images: HashMap<ImageId, Name>,
     /// Images whose file is being made, before there is a record.
     pub(crate) coming: HashSet<ImageId>,
@@ -118,13 +119,14 @@ fn leftover_files(records: &Records, files: &berth_storage::Inventory, found: &m
             found.push(Finding::new("image", id, no_record, remedy));
         }
     }
-    for id in &files.volumes {
-        match records.volumes.get(id) {
-            None => {
-                let remedy = Remedy::Remove(Leftover::Volume(*id));
-                found.push(Finding::new("volume", id, no_record, remedy));
-            }
-            Some(volume) => found.extend(shelved_file(records, volume)),
+    for id in files.layers.iter().filter(|id| !records.layers.contains(id)) {
+        let remedy = Remedy::Remove(Leftover::Layer(*id));
+        found.push(Finding::new("volume", id, no_record, remedy));
+    }
+    let there: HashSet<_> = files.layers.iter().collect();
+    for volume in records.volumes.values() {
+        if volume.layer.is_some_and(|layer| there.contains(&layer)) {
+            found.extend(shelved_file(records, volume));
         }
     }
     for id in files.instances.iter().filter(|id| !records.instances.contains_key(id)) {
@@ -156,11 +158,22 @@ fn missing_files(records: &Records, files: &berth_storage::Inventory, found: &mu
         let what = format!("the file of image {id} is missing: delete it and what is built on it");
         found.push(Finding::new("image", name, what, Remedy::Nothing));
     }
-    let volumes: HashSet<_> = files.volumes.iter().collect();
-    for volume in records.volumes.values().filter(|volume| !volumes.contains(&volume.id)) {
+    let layers: HashSet<_> = files.layers.iter().collect();
+    for volume in records.volumes.values() {
+        let there = volume.layer.is_some_and(|layer| layers.contains(&layer));
         let owner = volume.instance.and_then(|id| records.instances.get(&id));
-        if volume.state == VolumeState::InUse && owner.is_some_and(has_files) {
-            let what = format!("the file of volume {} is missing: delete its instance", volume.id);
+        let needed = match volume.state {
+            VolumeState::InUse => owner.is_some_and(has_files),
+            VolumeState::Available => true,
+            _ => false,
+        };
+        if needed && !there {
+            let instead = if volume.root {
+                "delete its instance"
+            } else {
+                "delete it"
+            };
+            let what = format!("the file of volume {} is missing: {instead}", volume.id);
             found.push(Finding::new("volume", &volume.name, what, Remedy::Nothing));
         }
     }

@@ -33,6 +33,8 @@ pub(crate) struct Subject {
     /// What the root volume stands on.
     pub(crate) image: ImageRecord,
     pub(crate) root: Option<VolumeRecord>,
+    /// All its volumes, the root first, in the order of its disks.
+    pub(crate) volumes: Vec<VolumeRecord>,
     pub(crate) ports: Vec<PortRecord>,
     pub(crate) vpc: Option<VpcRecord>,
     pub(crate) user_data: Option<Vec<u8>>,
@@ -46,11 +48,8 @@ impl Subject {
             reference: id.to_string(),
         };
         let instance = store.instance(id).await?.ok_or_else(|| gone("instance"))?;
-        let root = store
-            .volumes_of_instance(id)
-            .await?
-            .into_iter()
-            .find(|volume| volume.root);
+        let volumes = store.volumes_of_instance(id).await?;
+        let root = volumes.iter().find(|volume| volume.root).cloned();
         // After a shelve that is the shelf, which has all that the first image said of the guest.
         let image = root.as_ref().and_then(|root| root.image).unwrap_or(instance.image);
         let image = store.image(image).await?.ok_or_else(|| gone("image of instance"))?;
@@ -64,6 +63,7 @@ impl Subject {
             instance,
             image,
             root,
+            volumes,
             ports,
             vpc,
             user_data,
@@ -82,7 +82,7 @@ impl Context {
                 world,
                 subject,
                 params,
-                watch: Watch(Mutex::new(receiver)),
+                watch: Watch::new(receiver),
             },
             sender,
         ))
@@ -128,6 +128,10 @@ pub(crate) enum Signal {
 pub(crate) struct Watch(Mutex<Receiver<Signal>>);
 
 impl Watch {
+    pub(crate) fn new(receiver: Receiver<Signal>) -> Self {
+        Self(Mutex::new(receiver))
+    }
+
     /// Waits for the guest's next event, until that moment at the latest.
     pub(crate) fn next(&self, until: Instant) -> Result<Option<GuestEvent>, Failure> {
         let receiver = self.0.lock().unwrap_or_else(PoisonError::into_inner);

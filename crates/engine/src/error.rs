@@ -47,6 +47,9 @@ pub enum EngineError {
         /// The state it is in.
         state: InstanceState,
     },
+    /// The disk has no room for it.
+    #[error("{0}")]
+    NoRoom(String),
     /// The store refused or failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -85,6 +88,7 @@ impl EngineError {
             Self::Invalid { .. } => Code::InvalidArgument,
             Self::TooLarge { .. } => Code::TooLarge,
             Self::Refused { .. } | Self::WrongState { .. } => Code::ActionNotAllowed,
+            Self::NoRoom(_) => Code::NoCapacity,
             Self::Store(error) => error.code(),
             Self::Hypervisor(error) => error.code(),
             Self::Storage(error) => error.code(),
@@ -99,6 +103,7 @@ impl EngineError {
             Self::Invalid { field, .. } | Self::TooLarge { field, .. } => Some(field),
             Self::Refused { .. }
             | Self::WrongState { .. }
+            | Self::NoRoom(_)
             | Self::Store(_)
             | Self::Hypervisor(_)
             | Self::Storage(_)

@@ -2,7 +2,7 @@
 //!
 //! Architecture invariant: what isn't ours has no remedy, so that nothing can touch it.
 
-use berth_model::{ImageId, InstanceId, VolumeId, VpcId};
+use berth_model::{ImageId, InstanceId, LayerId, VpcId};
 use berth_network::Tap;
 
 /// Something that is not as the records have it.
@@ -33,7 +33,7 @@ pub(crate) enum Remedy {
 pub(crate) enum Leftover {
     Domain(InstanceId),
     Image(ImageId),
-    Volume(VolumeId),
+    Layer(LayerId),
     Directory(InstanceId),
     Tap(Tap),
     Namespace(String),

@@ -7,8 +7,8 @@
 
 use std::time::{Duration, Instant};
 
-use berth_domain_xml::{Disk, DomainSpec, Nic, Paths};
-use berth_model::{Code, DiskFormat, GuestStatus, InstanceType, PauseReason};
+use berth_domain_xml::{Disk, DomainSpec, Limits, Nic, Paths};
+use berth_model::{Code, DiskFormat, GuestStatus, InstanceType, LayerId, PauseReason};
 use berth_network::{GUEST_MTU, Network, NetworkError, Port, Subnet, Vpc};
 use berth_ops::Failure;
 use berth_storage::Seed;
@@ -16,7 +16,7 @@ use berth_store::{PortRecord, VolumeRecord, VpcRecord};
 
 use crate::context::{Context, OrFail, Subject};
 use crate::network;
-use crate::world::lock;
+use crate::world::{World, lock};
 
 /// How long QEMU may take from *resume* to *running*.
 const STARTED_WITHIN: Duration = Duration::from_secs(30);
@@ -28,10 +28,21 @@ pub(crate) fn domain_name(subject: &Subject) -> String {
 
 /// Makes sure the domain is defined, as the records have it now, as that type.
 pub(crate) fn define_as(cx: &Context, kind: &InstanceType) -> Result<(), Failure> {
-    let xml = spec(cx, kind)?
+    let volumes: Vec<_> = cx.subject.volumes.iter().collect();
+    define_with(&cx.world, &cx.subject, kind, &volumes)
+}
+
+/// Makes sure the domain is defined, as that type and with these volumes.
+pub(crate) fn define_with(
+    world: &World,
+    subject: &Subject,
+    kind: &InstanceType,
+    volumes: &[&VolumeRecord],
+) -> Result<(), Failure> {
+    let xml = spec(world, subject, kind, volumes)?
         .to_xml()
         .map_err(|error| Failure::fatal(Code::Internal, error))?;
-    cx.world.hypervisor.define(&xml).or_fail()
+    world.hypervisor.define(&xml).or_fail()
 }
 
 /// Makes sure the domain is defined, as the records have it now.
@@ -78,10 +89,24 @@ pub(crate) fn remove(cx: &Context) -> Result<(), Failure> {
 
 /// What has to be there before QEMU starts.
 fn prepare(cx: &Context, kind: &InstanceType) -> Result<(), Failure> {
-    let volume = root(cx)?;
-    if cx.world.storage.volume_info(volume.id).or_fail()?.is_none() {
-        let message = format!("the file of root volume {} is missing; delete the instance", volume.id);
-        return Err(Failure::fatal(Code::StorageError, message));
+    root(cx)?;
+    for volume in &cx.subject.volumes {
+        let info = match volume.layer {
+            Some(layer) => cx.world.storage.layer_info(layer).or_fail()?,
+            None => None,
+        };
+        if info.is_none() {
+            let instead = if volume.root {
+                "delete the instance"
+            } else {
+                "detach it, and delete it"
+            };
+            let message = format!(
+                "the file of volume '{}' ({}) is missing; {instead}",
+                volume.name, volume.id
+            );
+            return Err(Failure::fatal(Code::StorageError, message));
+        }
     }
     disk_of_seed(cx)?;
     connect(cx)?;
@@ -108,6 +133,15 @@ pub(crate) fn root(cx: &Context) -> Result<&VolumeRecord, Failure> {
             Code::Internal,
             format!("instance {} has no root volume; delete it", cx.subject.instance.name),
         )
+    })
+}
+
+/// The layer of the root volume that is written.
+pub(crate) fn root_layer(cx: &Context) -> Result<LayerId, Failure> {
+    let root = root(cx)?;
+    root.layer.ok_or_else(|| {
+        let message = format!("root volume {} has no file; delete the instance", root.id);
+        Failure::fatal(Code::StorageError, message)
     })
 }
 
@@ -171,29 +205,49 @@ fn until_running(cx: &Context) -> Result<(), Failure> {
     }
 }
 
-fn spec(cx: &Context, kind: &InstanceType) -> Result<DomainSpec, Failure> {
-    let world = &cx.world;
-    let instance = &cx.subject.instance;
+/// A volume as a guest has it.
+pub(crate) fn disk(world: &World, _: &Subject, volume: &VolumeRecord) -> Result<Disk, Failure> {
+    let layer = volume.layer.ok_or_else(|| {
+        let message = format!("volume '{}' ({}) has no file", volume.name, volume.id);
+        Failure::fatal(Code::StorageError, message)
+    })?;
+    Ok(Disk {
+        path: world.storage.layer_path(layer),
+        format: DiskFormat::Qcow2,
+        serial: Some(volume.id.to_string()),
+        read_only: false,
+        direct: world.storage.direct_io(),
+        boot: volume.root,
+        slot: volume.slot.unwrap_or_default(),
+        limits: world.settings.limits_of(&volume.volume_type),
+    })
+}
+
+/// The place of the seed disk among the disks; volumes other than the root come after it.
+const SEED_SLOT: u32 = 1;
+
+fn spec(
+    world: &World,
+    subject: &Subject,
+    kind: &InstanceType,
+    volumes: &[&VolumeRecord],
+) -> Result<DomainSpec, Failure> {
+    let instance = &subject.instance;
     let dir = world.storage.instance_dir(instance.id);
-    let volume = root(cx)?;
-    let disks = vec![
-        Disk {
-            path: world.storage.volume_path(volume.id),
-            format: DiskFormat::Qcow2,
-            serial: Some(volume.id.to_string()),
-            read_only: false,
-            direct: world.storage.direct_io(),
-            boot: true,
-        },
-        Disk {
-            path: dir.seed,
-            format: DiskFormat::Raw,
-            serial: None,
-            read_only: true,
-            direct: false,
-            boot: false,
-        },
-    ];
+    let mut disks = vec![Disk {
+        path: dir.seed,
+        format: DiskFormat::Raw,
+        serial: None,
+        read_only: true,
+        direct: false,
+        boot: false,
+        slot: SEED_SLOT,
+        limits: Limits::default(),
+    }];
+    for volume in volumes {
+        disks.push(disk(world, subject, volume)?);
+    }
+    disks.sort_by_key(|disk| disk.slot);
     let nic = |port: &PortRecord| Nic {
         mac: port.mac,
         tap: world.network.tap_name(port.id),
@@ -202,16 +256,16 @@ fn spec(cx: &Context, kind: &InstanceType) -> Result<DomainSpec, Failure> {
     Ok(DomainSpec {
         id: instance.id,
         owner: world.owner,
-        name: domain_name(&cx.subject),
+        name: domain_name(subject),
         title: instance.name.to_string(),
         project: instance.project.clone(),
         accel: world.host().or_fail()?.accel,
         vcpus: kind.vcpus,
         memory: kind.memory,
-        firmware: cx.subject.image.firmware,
-        os: cx.subject.image.os,
+        firmware: subject.image.firmware,
+        os: subject.image.os,
         disks,
-        nics: cx.subject.ports.iter().map(nic).collect(),
+        nics: subject.ports.iter().map(nic).collect(),
         paths: Paths {
             console_socket: dir.console_socket,
             console_log: dir.console_log,

@@ -136,7 +136,7 @@ impl Engine {
         };
         // One more than asked for: whether there are more, and where this page ends.
         let limit = page.limit.saturating_add(1);
-        let mut operations = store.operations(Some(id), Page { limit, ..page }).await?;
+        let mut operations = store.operations(Some(&id.to_string()), Page { limit, ..page }).await?;
         let wanted = usize::try_from(page.limit).unwrap_or(usize::MAX);
         let until = operations.get(wanted).map(|beyond| beyond.created_at);
         operations.truncate(wanted);
@@ -171,7 +171,7 @@ fn tell(operations: &[OperationRecord], journal: &[JournalRecord], events: &[Eve
     for operation in operations {
         let mut teller = Teller::of(operation);
         let lines = journal.iter().filter(|line| line.operation == operation.id);
-        entries.extend(lines.map(|line| teller.line(line)));
+        entries.extend(lines.filter_map(|line| teller.line(line)));
         entries.extend(ended(operation, events));
     }
     entries.extend(adopted(events));
@@ -197,14 +197,16 @@ impl<'a> Teller<'a> {
         }
     }
 
-    fn line(&mut self, line: &JournalRecord) -> HistoryEntry {
-        let state = line.position.state();
+    /// What a line says; none for one that is about no instance.
+    fn line(&mut self, line: &JournalRecord) -> Option<HistoryEntry> {
+        let position = line.work.position()?;
+        let state = position.state();
         let what = match line.kind {
-            EntryKind::Begun => self.begun(line),
-            EntryKind::Done => self.step(line, StepEnd::Done),
-            EntryKind::Retried => self.step(line, StepEnd::Retried),
-            EntryKind::Failed => self.step(line, StepEnd::Failed),
-            EntryKind::Undone => self.step(line, StepEnd::Undone),
+            EntryKind::Begun => self.begun(line, position.action()),
+            EntryKind::Done => self.step(line, state, StepEnd::Done),
+            EntryKind::Retried => self.step(line, state, StepEnd::Retried),
+            EntryKind::Failed => self.step(line, state, StepEnd::Failed),
+            EntryKind::Undone => self.step(line, state, StepEnd::Undone),
             EntryKind::Heard => Happened::Heard {
                 state,
                 event: line.message.clone().unwrap_or_default(),
@@ -214,16 +216,15 @@ impl<'a> Teller<'a> {
                 message: line.message.clone().unwrap_or_default(),
             },
         };
-        HistoryEntry {
+        Some(HistoryEntry {
             at: line.at,
             operation: Some(line.operation),
             what,
-        }
+        })
     }
 
     /// The first such line is what was asked, a later one what it became.
-    fn begun(&self, line: &JournalRecord) -> Happened {
-        let action = line.position.action();
+    fn begun(&self, line: &JournalRecord, action: Action) -> Happened {
         if line.number > 1 {
             return Happened::Became { action };
         }
@@ -234,7 +235,7 @@ impl<'a> Teller<'a> {
         }
     }
 
-    fn step(&mut self, line: &JournalRecord, end: StepEnd) -> Happened {
+    fn step(&mut self, line: &JournalRecord, state: InstanceState, end: StepEnd) -> Happened {
         let attempt = self.attempt;
         let since_begun = Duration::try_from(line.at.duration_since(self.begun)).ok();
         (self.attempt, self.begun) = match end {
@@ -242,7 +243,7 @@ impl<'a> Teller<'a> {
             StepEnd::Done | StepEnd::Failed | StepEnd::Undone => (1, line.at),
         };
         Happened::Step {
-            state: line.position.state(),
+            state,
             end,
             attempt,
             took: line.duration.or(since_begun),
@@ -254,13 +255,14 @@ impl<'a> Teller<'a> {
 /// The end of an operation, if it has one.
 fn ended(operation: &OperationRecord, events: &[EventRecord]) -> Option<HistoryEntry> {
     let at = operation.finished_at?;
+    let action = operation.work.position()?.action();
     let last = |event: &&EventRecord| event.operation == Some(operation.id) && event.at == at;
     let left = events.iter().rev().find(last);
     Some(HistoryEntry {
         at,
         operation: Some(operation.id),
         what: Happened::Ended {
-            action: operation.action,
+            action,
             phase: operation.phase,
             state: left.and_then(|event| event.state.clone()),
             took: Duration::try_from(at.duration_since(operation.created_at)).unwrap_or_default(),

@@ -4,13 +4,13 @@ use std::io::Read;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use berth_model::{Firmware, ImageId, Name, OsFamily};
+use berth_model::{DiskFormat, Firmware, ImageId, Name, OsFamily};
 use berth_storage::ImageSource;
-use berth_store::{ImageRecord, Page, StoreError};
+use berth_store::{ImageRecord, OperationRecord, Page, Requester, StoreError, Task, VolumeRecord};
 use jiff::Timestamp;
 
 use crate::world::{World, lock};
-use crate::{Engine, EngineError, blocking};
+use crate::{Engine, EngineError, blocking, volume};
 
 /// What is known of an image that is imported.
 #[derive(Debug, Clone)]
@@ -78,6 +78,38 @@ impl Engine {
         Ok(record)
     }
 
+    /// Saves a volume as an image, as it is at that instant. What the image says of the guest is what the one at the
+    /// bottom of the volume says.
+    pub async fn save_volume(
+        &self,
+        volume: &VolumeRecord,
+        name: Name,
+        by: &Requester,
+    ) -> Result<OperationRecord, EngineError> {
+        let freeze = volume::freeze(volume)?;
+        let below = match volume.image {
+            Some(id) => self.world.store.image(id).await?,
+            None => None,
+        };
+        let below = below.unwrap_or_else(|| unknown(&volume.project, &name));
+        let image = ImageRecord {
+            id: ImageId::new(),
+            project: volume.project.clone(),
+            name,
+            created_at: Timestamp::now(),
+            shelf_of: None,
+            ..below
+        };
+        let task = Task::SaveAsImage {
+            volume: volume.id,
+            layer: freeze.layer,
+            // Nobody writes to one that is attached to nothing, for as long as it is Uploading.
+            freeze: volume.instance.map(|_| freeze),
+            image: Box::new(image),
+        };
+        self.start_task(task, by).await
+    }
+
     /// The image with that name or id.
     pub async fn find_image(&self, project: &str, reference: &str) -> Result<ImageRecord, EngineError> {
         Ok(self.world.store.find_image(project, reference).await?)
@@ -93,6 +125,24 @@ impl Engine {
         self.world.store.delete_image(id).await?;
         let storage = self.world.storage.clone();
         blocking(move || Ok(storage.delete_image(id)?)).await
+    }
+}
+
+/// An image of which nothing is known yet.
+fn unknown(project: &str, name: &Name) -> ImageRecord {
+    ImageRecord {
+        id: ImageId::new(),
+        project: project.to_owned(),
+        name: name.clone(),
+        format: DiskFormat::Qcow2,
+        virtual_size: 0,
+        file_size: 0,
+        sha256: String::new(),
+        os: OsFamily::default(),
+        firmware: Firmware::default(),
+        user: "root".to_owned(),
+        created_at: Timestamp::now(),
+        shelf_of: None,
     }
 }
 

@@ -4,14 +4,15 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use berth_model::limits::{COUNT_MAX, USER_DATA_MAX};
-use berth_model::{Action, Gib, InstanceId, InstanceType, Mac, Name, Policy, PortId, VolumeId};
+use berth_model::{Action, Gib, InstanceId, InstanceType, LayerId, Mac, Name, Policy, PortId, VolumeId};
 use berth_store::{
-    Claim, InstanceRecord, NewInstance, OperationRecord, Page, PortRecord, Requester, StoreError, VolumeRecord,
+    Claim, InstanceRecord, NewInstance, OperationRecord, Page, PortRecord, Requester, StoreError, VolumeOfNew,
+    VolumeRecord,
 };
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::{Engine, EngineError, blocking, network};
+use crate::{Engine, EngineError, blocking, network, volume};
 
 /// What a create asks for.
 #[derive(Debug, Clone)]
@@ -30,6 +31,30 @@ pub struct CreateInstances {
     pub user_data: Option<Vec<u8>>,
     /// What becomes of them by themselves.
     pub policy: Policy,
+    /// The size of the root volume; as the type and the image have it if not given.
+    pub root_size: Option<Gib>,
+    /// Whether the root volume stays when the instance is deleted.
+    pub keep_root: bool,
+    /// Their other volumes.
+    pub volumes: Vec<WantedVolume>,
+}
+
+/// A volume that an instance is to have besides its root.
+#[derive(Debug, Clone)]
+pub struct WantedVolume {
+    /// A new, blank one of that size, or one that is there, by name or id.
+    pub volume: NewOrExisting,
+    /// Whether it goes when the instance does.
+    pub delete_on_termination: bool,
+}
+
+/// Where a volume of a new instance comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NewOrExisting {
+    /// It is made, blank.
+    New(Gib),
+    /// It is there, by name or id.
+    Existing(String),
 }
 
 /// How an instance is to be stopped.
@@ -109,24 +134,33 @@ impl Engine {
             .subnets
             .first()
             .ok_or_else(|| EngineError::Internal("a VPC without a subnet".to_owned()))?;
-        let root_size = instance_type.storage.max(Gib::holding(image.virtual_size));
-        let new = names.into_iter().map(|name| NewInstance {
-            id: InstanceId::new(),
-            project: project.to_owned(),
-            name,
-            instance_type: instance_type.clone(),
-            image: image.id,
-            key,
-            user_data: request.user_data.clone(),
-            policy: request.policy,
-            root_volume: VolumeId::new(),
-            root_size,
-            port: PortId::new(),
-            mac: Mac::random(),
-            subnet: subnet.id,
-            vpc: vpc.id,
+        let root_size = root_size(request.root_size, &instance_type, Gib::holding(image.virtual_size))?;
+        let volumes = self.existing(project, &request).await?;
+        self.check_room(promised(&request, root_size)).await?;
+        let volume_type = self.volume_type(None)?;
+        let new = names.into_iter().map(|name| {
+            Ok(NewInstance {
+                volumes: volumes_of(&name, &request.volumes, &volumes)?,
+                root_layer: LayerId::new(),
+                keep_root: request.keep_root,
+                volume_type: volume_type.clone(),
+                id: InstanceId::new(),
+                project: project.to_owned(),
+                name,
+                instance_type: instance_type.clone(),
+                image: image.id,
+                key,
+                user_data: request.user_data.clone(),
+                policy: request.policy,
+                root_volume: VolumeId::new(),
+                root_size,
+                port: PortId::new(),
+                mac: Mac::random(),
+                subnet: subnet.id,
+                vpc: vpc.id,
+            })
         });
-        let new: Vec<_> = new.collect();
+        let new: Vec<_> = new.collect::<Result<_, EngineError>>()?;
         let (engine, by) = (self.clone(), by.clone());
         to_its_end(async move {
             let claims = engine.world.store.create_instances(new, &by).await?;
@@ -141,6 +175,29 @@ impl Engine {
             Ok(operations)
         })
         .await
+    }
+
+    /// The volumes that are there already, of those an instance is to have.
+    async fn existing(&self, project: &str, request: &CreateInstances) -> Result<Vec<VolumeId>, EngineError> {
+        let mut found = Vec::new();
+        if request.volumes.len() > VOLUMES_MAX {
+            let message = format!(
+                "{} are more than the {VOLUMES_MAX} that an instance can have",
+                request.volumes.len()
+            );
+            return Err(EngineError::invalid("volumes", message));
+        }
+        for wanted in &request.volumes {
+            match &wanted.volume {
+                NewOrExisting::New(size) => volume::check_size(*size)?,
+                NewOrExisting::Existing(_) if request.count > 1 => {
+                    let message = "one volume can't be attached to several instances: give sizes, or make one instance";
+                    return Err(EngineError::invalid("volumes", message));
+                }
+                NewOrExisting::Existing(reference) => found.push(self.find_volume(project, reference).await?.id),
+            }
+        }
+        Ok(found)
     }
 
     /// Switches an instance on.
@@ -269,6 +326,67 @@ pub(crate) async fn to_its_end<T: Send + 'static>(
         .await
         .map_err(|panic| EngineError::Internal(panic.to_string()))?
 }
+
+/// The size of a root volume: what is asked for, or what the type has, and never less than the image needs.
+fn root_size(asked: Option<Gib>, kind: &InstanceType, least: Gib) -> Result<Gib, EngineError> {
+    let size = asked.unwrap_or(kind.storage.max(least));
+    if size < least {
+        let message = format!("{size} is less than the {least} that the image needs");
+        return Err(EngineError::invalid("root_size", message));
+    }
+    volume::check_size(size)?;
+    Ok(size)
+}
+
+/// How much disk a request wants in all.
+fn promised(request: &CreateInstances, root_size: Gib) -> Gib {
+    let new = request.volumes.iter().map(|wanted| match wanted.volume {
+        NewOrExisting::New(size) => size.0,
+        NewOrExisting::Existing(_) => 0,
+    });
+    let each = new.fold(root_size.0, u64::saturating_add);
+    Gib(each.saturating_mul(u64::from(request.count)))
+}
+
+/// The volumes of one new instance; those that are made with it are called after it.
+fn volumes_of(
+    instance: &Name,
+    wanted: &[WantedVolume],
+    existing: &[VolumeId],
+) -> Result<Vec<VolumeOfNew>, EngineError> {
+    let mut existing = existing.iter();
+    let mut all = Vec::with_capacity(wanted.len());
+    for (number, wanted) in (1..).zip(wanted) {
+        let delete_on_termination = wanted.delete_on_termination;
+        all.push(match (&wanted.volume, existing.as_slice()) {
+            (NewOrExisting::Existing(_), [id, ..]) => {
+                existing.next();
+                VolumeOfNew::Existing {
+                    id: *id,
+                    delete_on_termination,
+                }
+            }
+            (NewOrExisting::Existing(reference), []) => {
+                return Err(EngineError::Internal(format!(
+                    "volume {reference} was looked up and is missing"
+                )));
+            }
+            (NewOrExisting::New(size), _) => VolumeOfNew::New {
+                id: VolumeId::new(),
+                layer: LayerId::new(),
+                name: format!("{instance}-data{number}")
+                    .parse()
+                    .map_err(|error| EngineError::invalid("name", error))?,
+                size: *size,
+                delete_on_termination,
+            },
+        });
+    }
+    Ok(all)
+}
+
+/// The most volumes of an instance besides its root.
+const VOLUMES_MAX: usize = 10;
 
 /// The names of so many instances.
 fn names(name: &str, count: u32) -> Result<Vec<Name>, EngineError> {

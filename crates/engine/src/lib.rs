@@ -27,12 +27,18 @@ mod image;
 mod instance;
 mod keypair;
 mod look;
+mod merge;
 mod network;
 mod operation;
 mod recipes;
 mod reconcile;
 mod resize;
 mod settings;
+mod snapshot;
+mod space;
+mod task_run;
+mod tasks;
+mod volume;
 mod world;
 
 use std::sync::Arc;
@@ -42,24 +48,25 @@ pub use berth_hypervisor::Link;
 use berth_hypervisor::{Hypervisor, Notice};
 use berth_network::Network;
 use berth_storage::Storage;
-use berth_store::Store;
+use berth_store::{ClaimError, Store};
 use tokio::sync::Notify;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::JoinHandle;
 
 pub use berth_store::{
-    EventRecord, Fault, ImageRecord, InstanceRecord, KeyPairRecord, Once, OperationRecord, Page, Phase, PortRecord,
-    Requester, StoreError, VolumeRecord,
+    Consistency, EventRecord, Fault, ImageRecord, InstanceRecord, KeyPairRecord, Once, OperationRecord, Page, Phase,
+    PortRecord, Requester, SnapshotRecord, StoreError, VolumeRecord,
 };
 pub use error::EngineError;
 pub use finding::Finding;
 pub use history::{Happened, History, HistoryEntry, StepEnd};
 pub use host::HostStatus;
 pub use image::NewImage;
-pub use instance::{CreateInstances, Detail, StopRequest};
+pub use instance::{CreateInstances, Detail, NewOrExisting, StopRequest, WantedVolume};
 pub use keypair::NewKeyPair;
 pub use reconcile::Done;
 pub use settings::Settings;
+pub use volume::{CreateVolume, VolumeFrom};
 pub use world::Host;
 
 use crate::actor::Actors;
@@ -89,13 +96,16 @@ impl Engine {
         let world = World::new(settings, store, storage, network, hypervisor).await?;
         let wake = Arc::new(Notify::new());
         let actors = Actors::new(Arc::clone(&world), Arc::clone(&wake));
+        let broken = |error: ClaimError| EngineError::Internal(error.to_string());
         for mut claim in world.store.in_flight().await? {
-            let plan = berth_ops::resume(&mut claim)
-                .await
-                .map_err(|error| EngineError::Internal(error.to_string()))?;
+            let plan = berth_ops::resume(&mut claim).await.map_err(broken)?;
             tracing::info!(instance = %claim.instance(), state = %claim.position().state(), ?plan, "found in flight");
-            actors.run(claim);
         }
+        for mut claim in world.store.tasks_in_flight().await? {
+            berth_ops::resume_task(&mut claim).await.map_err(broken)?;
+            tracing::info!(operation = %claim.operation(), action = claim.work().action(), "found in flight");
+        }
+        actors.run_the_stranded().await?;
         let listener = tokio::spawn(listen(Arc::clone(&actors), notices, Arc::clone(&wake)));
         let reconciler = tokio::spawn(keep_reconciled(
             Arc::clone(&world),

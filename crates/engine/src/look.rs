@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use berth_model::{GuestEvent, GuestStatus, InstanceId, Known, Stable, Standing, Verdict, observe};
-use berth_store::{InstanceRecord, StoreError};
+use berth_store::{InstanceRecord, StoreError, VolumeRecord};
 
 use crate::context::Subject;
-use crate::network;
 use crate::world::{World, lock};
+use crate::{EngineError, blocking, network};
 
 /// How often a look is repeated when the record changes under it.
 const LOOKS: u32 = 3;
@@ -75,20 +75,51 @@ pub(crate) async fn adopt(
     Ok(true)
 }
 
-/// Removes the file of a shelved instance's root volume: all of it is on the shelf, and that is written down.
+/// Removes the files of a shelved instance's root volume that nothing else needs: all of it is on the shelf, and that is
+/// written down.
 ///
 /// Only from the instance's own task, so that no unshelve makes the file anew meanwhile.
 async fn put_away(world: &Arc<World>, id: InstanceId) -> Result<(), StoreError> {
-    let volumes = world.store.volumes_of_instance(id).await?;
-    let Some(root) = volumes.into_iter().find(|volume| volume.root) else {
-        return Ok(());
-    };
+    let gone = world.store.forget_root_layers(id).await?;
     let storage = world.storage.clone();
-    match tokio::task::spawn_blocking(move || storage.delete_volume(root.id)).await {
+    match tokio::task::spawn_blocking(move || storage.delete_layers(&gone)).await {
         Ok(Ok(())) => {}
-        // The reconciler has it looked at again.
+        // A file without a record: the reconciler removes it.
         Ok(Err(error)) => tracing::warn!(instance = %id, %error, "the file of a shelved volume is still there"),
         Err(panic) => tracing::error!(instance = %id, %panic, "removing a shelved volume panicked"),
+    }
+    Ok(())
+}
+
+/// A guest has let go of disks by itself, or long after it was asked: what it hasn't any more is detached.
+pub(crate) async fn let_go(world: &Arc<World>, id: InstanceId) {
+    if let Err(error) = detach_lost(world, id).await {
+        tracing::warn!(instance = %id, %error, "what the guest let go of is still attached");
+    }
+}
+
+async fn detach_lost(world: &Arc<World>, id: InstanceId) -> Result<(), EngineError> {
+    let subject = Subject::load(&world.store, id).await?;
+    if subject.instance.standing != Standing::Resting(Stable::Active) {
+        return Ok(());
+    }
+    let other = Arc::clone(world);
+    let lost = blocking(move || {
+        let Some(disks) = other.hypervisor.live_disks(id)? else {
+            return Ok(Vec::new());
+        };
+        let has = |volume: &VolumeRecord| {
+            let serial = Some(volume.id.to_string());
+            disks.iter().any(|disk| disk.serial == serial)
+        };
+        let attached = subject.volumes.iter().filter(|volume| !volume.root && !has(volume));
+        Ok(attached.map(|volume| volume.id).collect())
+    })
+    .await?;
+    for volume in lost {
+        if world.store.let_go(volume, id).await? {
+            tracing::info!(instance = %id, %volume, "the guest has let go of a volume: it is detached");
+        }
     }
     Ok(())
 }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use berth_model::{InstanceId, OperationId};
-use berth_store::{ClaimError, EventRecord, OperationRecord, Page, Requester, StoreError};
+use berth_model::OperationId;
+use berth_store::{Back, ClaimError, EventRecord, OperationRecord, Page, Requester, StoreError};
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::time::{Instant, timeout_at};
@@ -30,7 +30,8 @@ impl Engine {
         let (engine, by) = (self.clone(), by.clone());
         to_its_end(async move {
             match engine.world.store.cancel(id, &by).await {
-                Ok(Some(claim)) => engine.actors.take_back(claim),
+                Ok(Some(Back::Instance(claim))) => engine.actors.take_back(*claim),
+                Ok(Some(Back::Task(claim))) => engine.actors.take_task_back(*claim),
                 Ok(None) => {}
                 Err(ClaimError::Store(error)) => return Err(error.into()),
                 Err(error) => return Err(EngineError::Internal(error.to_string())),
@@ -45,13 +46,13 @@ impl Engine {
         Ok(self.world.store.answered(by).await?)
     }
 
-    /// A page of operations, of one instance or of all.
+    /// A page of operations, of one instance, volume or image, or of all.
     pub async fn list_operations(
         &self,
-        instance: Option<InstanceId>,
+        subject: Option<&str>,
         page: Page<OperationId>,
     ) -> Result<Vec<OperationRecord>, EngineError> {
-        Ok(self.world.store.operations(instance, page).await?)
+        Ok(self.world.store.operations(subject, page).await?)
     }
 
     /// An operation once it has ended, or as it is when the time is over.

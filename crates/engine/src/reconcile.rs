@@ -142,6 +142,7 @@ async fn records(world: &Arc<World>, reality: &Reality) -> Result<Records, Store
     // Before the images: one that is made is in either, at any moment.
     let mut coming: HashSet<ImageId> = lock(&world.importing).clone();
     coming.extend(world.store.images_in_flight().await?);
+    let layers = world.store.layers().await?.into_iter().collect();
     let volumes = volumes(world).await?;
     let of_volumes = volumes.values().filter_map(|volume| volume.image);
     let images = images(world, reality.files.images.iter().copied().chain(of_volumes)).await?;
@@ -153,6 +154,7 @@ async fn records(world: &Arc<World>, reality: &Reality) -> Result<Records, Store
         owner: world.owner,
         instances: instances(world).await?,
         volumes,
+        layers,
         images,
         coming,
         networks,
@@ -174,7 +176,7 @@ async fn volumes(world: &World) -> Result<HashMap<VolumeId, VolumeRecord>, Store
     let mut all = HashMap::new();
     let mut after = None;
     loop {
-        let page = world.store.volumes(Page { limit: PAGE, after }).await?;
+        let page = world.store.volumes(None, Page { limit: PAGE, after }).await?;
         let Some(last) = page.last() else { return Ok(all) };
         after = Some(last.id);
         all.extend(page.into_iter().map(|record| (record.id, record)));
@@ -245,7 +247,7 @@ fn remove(world: &World, leftover: Leftover) -> Result<(), EngineError> {
             world.hypervisor.undefine(id)?;
         }
         Leftover::Image(id) => world.storage.delete_image(id)?,
-        Leftover::Volume(id) => world.storage.delete_volume(id)?,
+        Leftover::Layer(id) => world.storage.delete_layers(&[id])?,
         Leftover::Directory(id) => world.storage.delete_instance_dir(id)?,
         Leftover::Tap(tap) => world.network.remove_tap(&tap)?,
         Leftover::Namespace(name) => world.network.remove_namespace(&name)?,

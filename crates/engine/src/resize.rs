@@ -1,7 +1,7 @@
 //! Resize, shelve and their ways back: admission of what is asked.
 
-use berth_model::{Action, Gib, ImageId, InstanceId};
-use berth_store::{InstanceRecord, OperationRecord, Requester, SHELF_IMAGE};
+use berth_model::{Action, Gib, ImageId, InstanceId, LayerId};
+use berth_store::{InstanceRecord, OperationRecord, ROOT_LAYER, Requester, SHELF_IMAGE};
 use serde_json::json;
 
 use crate::{Engine, EngineError};
@@ -46,7 +46,8 @@ impl Engine {
 
     /// Makes a shelved instance anew and starts it.
     pub async fn unshelve_instance(&self, id: InstanceId, by: &Requester) -> Result<OperationRecord, EngineError> {
-        self.act(id, Action::Unshelve, json!({}), by).await
+        let params = json!({ ROOT_LAYER: LayerId::new() });
+        self.act(id, Action::Unshelve, params, by).await
     }
 
     /// The size that the root volume has to grow to; none if it stays. It never shrinks: the guest's file system

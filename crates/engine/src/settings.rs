@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use berth_domain_xml::Limits;
 use berth_hypervisor::AccelChoice;
-use berth_model::InstanceType;
+use berth_model::{InstanceType, VolumeType};
 use ipnet::Ipv4Net;
 
 /// The engine's settings, with their defaults in [`Settings::default`].
@@ -11,6 +12,10 @@ use ipnet::Ipv4Net;
 pub struct Settings {
     /// The catalog of instance types.
     pub types: Vec<InstanceType>,
+    /// The catalog of volume types; never empty. A volume is of the first one if nothing else is said.
+    pub volume_types: Vec<VolumeType>,
+    /// How many bytes of volumes may be promised for each byte of disk: volumes are thin.
+    pub disk_overcommit: f64,
     /// KVM, TCG, or whichever works.
     pub accelerator: AccelChoice,
     /// How long a guest may take to shut down before the plug is pulled.
@@ -35,6 +40,8 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             types: berth_model::default_catalog(),
+            volume_types: berth_model::default_volume_types(),
+            disk_overcommit: 4.0,
             accelerator: AccelChoice::Auto,
             stop_grace: Duration::from_mins(1),
             reboot_grace: Duration::from_mins(2),
@@ -45,5 +52,16 @@ impl Default for Settings {
             subnet: Ipv4Net::new_assert([10, 0, 0, 0].into(), 20),
             reconcile_every: Duration::from_mins(5),
         }
+    }
+}
+
+impl Settings {
+    /// How much a volume of that type may do. One of a type that is no more may do what the host can.
+    pub(crate) fn limits_of(&self, volume_type: &str) -> Limits {
+        let found = self.volume_types.iter().find(|known| known.name == volume_type);
+        found.map_or_else(Limits::default, |found| Limits {
+            iops: found.iops,
+            bytes: found.mib_per_second.map(|mib| mib << 20),
+        })
     }
 }

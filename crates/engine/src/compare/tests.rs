@@ -11,6 +11,7 @@ use super::*;
 /// An instance at rest with its volume, and all that it has on the host.
 fn whole(stable: Stable) -> (Records, Reality, InstanceId, VolumeId) {
     let (id, volume, image, owner) = (InstanceId::new(), VolumeId::new(), ImageId::new(), OwnerId::new());
+    let layer = LayerId::new();
     let (name, now): (Name, _) = ("web".parse().unwrap(), Timestamp::now());
     let record = InstanceRecord {
         id,
@@ -35,14 +36,22 @@ fn whole(stable: Stable) -> (Records, Reality, InstanceId, VolumeId) {
         name: name.clone(),
         instance: Some(id),
         image: Some(image),
+        layer: Some(layer),
         size: Gib(1),
         state: VolumeState::InUse,
+        operation: None,
         root: true,
+        slot: Some(0),
+        delete_on_termination: true,
+        volume_type: "ssd".to_owned(),
+        fault: None,
+        created_at: now,
     };
     let records = Records {
         owner,
         instances: [(id, record)].into(),
         volumes: [(volume, root)].into(),
+        layers: [layer].into(),
         images: [(image, name)].into(),
         coming: HashSet::new(),
         networks: Vec::new(),
@@ -51,7 +60,7 @@ fn whole(stable: Stable) -> (Records, Reality, InstanceId, VolumeId) {
         domains: vec![domain(id, Some(owner))],
         files: berth_storage::Inventory {
             images: vec![image],
-            volumes: vec![volume],
+            layers: vec![layer],
             instances: vec![id],
             unknown: Vec::new(),
         },
@@ -105,7 +114,7 @@ fn files_without_a_record_are_removed_unless_they_are_being_made() {
     let coming = ImageId::new();
     records.coming.insert(coming);
     reality.files.images.extend([coming, ImageId::new()]);
-    reality.files.volumes.push(VolumeId::new());
+    reality.files.layers.push(LayerId::new());
     reality.files.instances.push(InstanceId::new());
     reality.files.unknown.push("volumes/README".into());
     let expected = [
@@ -133,7 +142,7 @@ fn what_a_record_speaks_of_and_is_not_there_is_told() {
     }
     let (records, mut reality, ..) = whole(Stable::Error);
     reality.domains.clear();
-    (reality.files.volumes, reality.files.instances) = (Vec::new(), Vec::new());
+    (reality.files.layers, reality.files.instances) = (Vec::new(), Vec::new());
     assert_eq!(told(&records, &reality), [], "nothing is left of a failed create");
 }
 

@@ -1,6 +1,6 @@
 //! What three operations and a pulled plug are told as.
 
-use berth_model::{Code, Position};
+use berth_model::{Code, Position, Work};
 use serde_json::json;
 
 use super::*;
@@ -12,11 +12,10 @@ fn at(millis: i64) -> Timestamp {
 fn operation(action: Action, asked: i64, ended: Option<i64>, phase: Phase) -> OperationRecord {
     OperationRecord {
         id: OperationId::new(),
-        action,
-        instance: InstanceId::new(),
-        instance_name: "web".to_owned(),
+        work: Work::Instance(Position::first(action)),
+        subject: InstanceId::new().to_string(),
+        subject_name: "web".to_owned(),
         phase,
-        position: Position::first(action),
         params: json!({}),
         requested_by: "uid 0".to_owned(),
         fault: (phase == Phase::Failed).then(|| Fault::new(Code::HypervisorError, "no")),
@@ -32,7 +31,7 @@ fn journal(operation: &OperationRecord, lines: &[(i64, Action, usize, EntryKind,
             operation: operation.id,
             number,
             at: at(*millis),
-            position: Position::at(*action, *step).unwrap_or(Position::first(*action)),
+            work: Work::Instance(Position::at(*action, *step).unwrap_or(Position::first(*action))),
             kind: *kind,
             message: (!message.is_empty()).then(|| (*message).to_owned()),
             duration: None,
@@ -120,7 +119,7 @@ fn what_the_guest_did_by_itself_stands_between_the_operations() {
     let (start, reboot) = (Action::Start, Action::SoftReboot);
     let first = operation(start, 1000, Some(1200), Phase::Succeeded);
     let mut second = operation(Action::HardReboot, 3000, None, Phase::Running);
-    second.position = Position::first(Action::HardReboot);
+    second.work = Work::Instance(Position::first(Action::HardReboot));
     let mut lines = journal(&first, &[(1000, start, 0, Begun, ""), (1200, start, 0, Done, "")]);
     lines.extend(journal(
         &second,

@@ -2,6 +2,8 @@
 
 use berth_model::{Action, Code, Gib, InstanceState, InstanceType};
 use berth_ops::{Failure, Memo, Recipe, Step, nothing};
+use berth_storage::Under;
+use berth_store::VolumeRecord;
 
 use crate::context::{Context, OrFail};
 use crate::guest;
@@ -79,16 +81,30 @@ pub(super) fn room_for(cx: &Context, wanted: &InstanceType) -> Result<(), Failur
 const LOW_SPACE: Gib = Gib(1);
 
 fn map_devices(cx: &Context, _: &mut Memo) -> Result<(), Failure> {
-    let root = guest::root(cx)?;
-    cx.world
-        .storage
-        .ensure_volume(root.id, cx.subject.image.id, root.size)
-        .or_fail()?;
+    for volume in made_with(cx) {
+        let under = match volume.image {
+            Some(image) => Under::Image(image),
+            None => Under::Nothing,
+        };
+        if let Some(layer) = volume.layer {
+            cx.world.storage.ensure_layer(layer, under, volume.size).or_fail()?;
+        }
+    }
     Ok(())
 }
 
 fn unmap_devices(cx: &Context, _: &mut Memo) -> Result<(), Failure> {
-    cx.world.storage.delete_volume(guest::root(cx)?.id).or_fail()
+    let made: Vec<_> = made_with(cx).filter_map(|volume| volume.layer).collect();
+    cx.world.storage.delete_layers(&made).or_fail()
+}
+
+/// The volumes that are made with the instance: the others were there before.
+fn made_with(cx: &Context) -> impl Iterator<Item = &VolumeRecord> {
+    let created = cx.subject.instance.created_at;
+    cx.subject
+        .volumes
+        .iter()
+        .filter(move |volume| volume.created_at == created)
 }
 
 fn connect(cx: &Context, _: &mut Memo) -> Result<(), Failure> {

@@ -17,10 +17,12 @@ pub(super) const RECIPE: Recipe<Context> = Recipe {
 
 fn delete(cx: &Context, _: &mut Memo) -> Result<(), Failure> {
     guest::remove(cx)?;
-    if let Some(root) = &cx.subject.root {
-        cx.world.storage.delete_volume(root.id).or_fail()?;
-    }
-    for shelf in cx.world.wait(cx.world.store.shelf_images(cx.id())).or_fail()? {
+    let store = &cx.world.store;
+    let gone = cx.subject.volumes.iter().filter(|volume| volume.delete_on_termination);
+    let gone: Vec<_> = gone.map(|volume| volume.id).collect();
+    let layers = cx.world.wait(store.layers_only_of(&gone)).or_fail()?;
+    cx.world.storage.delete_layers(&layers).or_fail()?;
+    for shelf in cx.world.wait(store.shelves_only_of(cx.id(), &gone)).or_fail()? {
         cx.world.storage.delete_image(shelf).or_fail()?;
     }
     cx.world.storage.delete_instance_dir(cx.id()).or_fail()

@@ -58,7 +58,7 @@ fn switch_back_on(cx: &Context, _: &mut Memo) -> Result<(), Failure> {
 
 fn change(cx: &Context, _: &mut Memo) -> Result<(), Failure> {
     if let Some(size) = cx.param::<Gib>("root_size") {
-        cx.world.storage.grow_volume(guest::root(cx)?.id, size).or_fail()?;
+        cx.world.storage.grow_layer(guest::root_layer(cx)?, size).or_fail()?;
     }
     guest::define_as(cx, &new_type(cx)?)
 }
@@ -68,7 +68,8 @@ fn change(cx: &Context, _: &mut Memo) -> Result<(), Failure> {
 fn change_back(cx: &Context, _: &mut Memo) -> Result<(), Failure> {
     let id = guest::root(cx)?.id;
     if let Some(root) = cx.world.wait(cx.world.store.volume(id)).or_fail()? {
-        cx.world.storage.shrink_volume_back(id, root.size).or_fail()?;
+        let layer = guest::root_layer(cx)?;
+        cx.world.storage.shrink_layer_back(layer, root.size).or_fail()?;
     }
     guest::define(cx)
 }

@@ -30,8 +30,8 @@ fn shelve(cx: &Context, memo: &mut Memo) -> Result<(), Failure> {
     if cx.was_active() {
         stop::cleanly(cx)?;
     }
-    let (root, id) = (guest::root(cx)?, cx.needed::<ImageId>(SHELF_IMAGE)?);
-    let saved = cx.world.storage.save_volume(root.id, id).or_fail()?;
+    let (layer, id) = (guest::root_layer(cx)?, cx.needed::<ImageId>(SHELF_IMAGE)?);
+    let saved = cx.world.storage.save_volume(layer, id).or_fail()?;
     let shelf = ImageRecord {
         id,
         project: cx.subject.instance.project.clone(),

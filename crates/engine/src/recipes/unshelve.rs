@@ -5,6 +5,7 @@
 
 use berth_model::{Action, InstanceState};
 use berth_ops::{Failure, Memo, Recipe, Step};
+use berth_storage::Under;
 
 use super::create;
 use crate::context::{Context, OrFail};
@@ -21,18 +22,16 @@ pub(super) const RECIPE: Recipe<Context> = Recipe {
 
 fn unshelve(cx: &Context, _: &mut Memo) -> Result<(), Failure> {
     create::room_for(cx, &cx.subject.instance.instance_type)?;
-    let (root, storage) = (guest::root(cx)?, &cx.world.storage);
-    // What the shelve saved may still be there; it stands on something else.
-    if !storage.stands_on(root.id, cx.subject.image.id).or_fail()? {
-        storage.delete_volume(root.id).or_fail()?;
-    }
-    storage
-        .ensure_volume(root.id, cx.subject.image.id, root.size)
+    let (root, layer) = (guest::root(cx)?, guest::root_layer(cx)?);
+    let on_the_shelf = Under::Image(cx.subject.image.id);
+    cx.world
+        .storage
+        .ensure_layer(layer, on_the_shelf, root.size)
         .or_fail()?;
     guest::power_on(cx)
 }
 
 fn shelve(cx: &Context, _: &mut Memo) -> Result<(), Failure> {
     guest::remove(cx)?;
-    cx.world.storage.delete_volume(guest::root(cx)?.id).or_fail()
+    cx.world.storage.delete_layers(&[guest::root_layer(cx)?]).or_fail()
 }

@@ -1,0 +1,210 @@
+//! Merging layers, so that no chain grows for ever: what nothing needs for itself any more becomes part of another.
+//!
+//! ```text
+//!   image ◀ a ◀ b ◀ c (newest)      nothing needs b for itself     c takes b in, and stands on a        (pull)
+//!   image ◀ a ◀ B ◀ c               nothing needs a for itself,    B is written into a, which is the
+//!                                   B is a snapshot                snapshot from then on                (commit)
+//!   image ◀ A ◀ B ◀ … ◀ c           more than CHAIN_MAX            c takes all in, and stands on the image
+//! ```
+//!
+//! A guest that runs has it done by libvirt's block jobs in the background, and goes on meanwhile. A job that is ended
+//! early, because something else has to be done with the disk, has lost nothing and is begun again later. What is
+//! written down follows the headers of the files, so that a daemon that dies at any moment sees how far it came. The
+//! longest chains are also made shorter before another layer is put on them, whether a guest runs or not.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use berth_model::{InstanceId, LayerId, Stable, Standing};
+use berth_ops::Failure;
+use berth_storage::Under;
+use berth_store::{Base, LayerRecord, VolumeRecord};
+
+use crate::context::{OrFail, Subject};
+use crate::tasks::TaskContext;
+use crate::world::World;
+use crate::{EngineError, blocking, guest};
+
+/// The most layers of a chain before the newest takes in all beneath it.
+pub(crate) const CHAIN_MAX: usize = 16;
+
+/// How long a guest may take to merge a chain that is too long before another layer is put on it.
+const MERGED_WITHIN: Duration = Duration::from_hours(1);
+/// How long a wait for libvirt's word on a job goes on before it is asked.
+const ASK_EVERY: Duration = Duration::from_secs(2);
+
+/// What is to be merged next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Merge {
+    /// The newest takes in what is between it and that.
+    Pull(Base),
+    /// A layer is written into the one that it stands on; `above` stands on it.
+    Commit {
+        above: LayerId,
+        top: LayerId,
+        into: LayerId,
+    },
+}
+
+/// What is to be merged next of a chain, newest first; none if all of it is needed as it is.
+pub(crate) fn plan(chain: &[LayerRecord]) -> Option<Merge> {
+    let idle = |layer: &LayerRecord| layer.snapshots == 0 && layer.children == 1;
+    let beneath = chain.get(1..)?;
+    let bottom = Base {
+        parent: None,
+        image: chain.last()?.image,
+    };
+    let taken = beneath.iter().take_while(|layer| idle(layer)).count();
+    if taken > 0 {
+        let base = beneath.get(taken).map_or(bottom, |layer| Base {
+            parent: Some(layer.id),
+            image: None,
+        });
+        return Some(Merge::Pull(base));
+    }
+    let commit = chain.windows(3).rev().find(|three| {
+        let [_, top, into] = three else { return false };
+        top.children == 1 && idle(into)
+    });
+    if let Some([above, top, into]) = commit {
+        return Some(Merge::Commit {
+            above: above.id,
+            top: top.id,
+            into: into.id,
+        });
+    }
+    (chain.len() > CHAIN_MAX).then_some(Merge::Pull(bottom))
+}
+
+/// What a layer with that base stands on.
+pub(crate) fn under(base: Base) -> Under {
+    match (base.parent, base.image) {
+        (Some(layer), _) => Under::Layer(layer),
+        (None, Some(image)) => Under::Image(image),
+        (None, None) => Under::Nothing,
+    }
+}
+
+/// Merges what can be of the volumes of an instance whose guest runs: writes down what is done, and begins what is next.
+pub(crate) async fn merge_live(world: &Arc<World>, id: InstanceId) -> Result<(), EngineError> {
+    let Some(record) = world.store.instance(id).await? else {
+        return Ok(());
+    };
+    if record.standing != Standing::Resting(Stable::Active) {
+        return Ok(());
+    }
+    let subject = Subject::load(&world.store, id).await?;
+    let world = Arc::clone(world);
+    blocking(move || {
+        for volume in subject.volumes.iter().filter(|volume| volume.operation.is_none()) {
+            if let Err(failure) = step(&world, &subject, volume) {
+                tracing::warn!(volume = %volume.id, %failure, "layers are not merged; the next round tries again");
+            }
+        }
+        Ok(())
+    })
+    .await
+}
+
+/// Takes the merging of one volume on: until there is a job that goes on by itself, or nothing left to do.
+fn step(world: &World, subject: &Subject, volume: &VolumeRecord) -> Result<(), Failure> {
+    let Some(top) = volume.layer else { return Ok(()) };
+    let (id, hypervisor) = (subject.instance.id, &world.hypervisor);
+    let target = guest::disk(world, subject, volume)?.target();
+    loop {
+        let chain = world.wait(world.store.chain(top)).or_fail()?;
+        let Some(merge) = plan(&chain) else { return Ok(()) };
+        if written_down(world, top, merge)? {
+            continue;
+        }
+        if hypervisor.merging(id, target.clone()).or_fail()?.is_some() {
+            return Ok(());
+        }
+        tracing::info!(volume = %volume.id, ?merge, "merging layers");
+        let storage = &world.storage;
+        return match merge {
+            Merge::Pull(base) => {
+                let base = storage.path_of(under(base));
+                hypervisor.pull(id, target, base.as_deref()).or_fail()
+            }
+            Merge::Commit { top, into, .. } => {
+                let (top, into) = (storage.layer_path(top), storage.layer_path(into));
+                hypervisor.commit(id, target, (&top, &into)).or_fail()
+            }
+        };
+    }
+}
+
+/// Writes down that a merge is done, and removes what it made needless; `false` if it isn't done.
+fn written_down(world: &World, newest: LayerId, merge: Merge) -> Result<bool, Failure> {
+    let (above, expected) = match merge {
+        Merge::Pull(base) => (newest, under(base)),
+        Merge::Commit { above, into, .. } => (above, Under::Layer(into)),
+    };
+    let found = world.storage.layer_info(above).or_fail()?;
+    if found.map(|found| found.under) != Some(expected) {
+        return Ok(false);
+    }
+    let gone = match merge {
+        Merge::Pull(base) => world.wait(world.store.pulled(newest, base)),
+        Merge::Commit { top, into, .. } => world.wait(world.store.committed(top, into)),
+    };
+    world.storage.delete_layers(&gone.or_fail()?).or_fail()?;
+    Ok(true)
+}
+
+/// Makes the chain of a volume short, before another layer is put on it. Only one that is too long; that may take as
+/// long as copying the volume.
+pub(crate) fn shorten(cx: &TaskContext, volume: &VolumeRecord, layer: LayerId) -> Result<(), Failure> {
+    let chain = cx.world.wait(cx.world.store.chain(layer)).or_fail()?;
+    if chain.len() < CHAIN_MAX {
+        return Ok(());
+    }
+    let image = chain.last().and_then(|bottom| bottom.image);
+    let merge = Merge::Pull(Base { parent: None, image });
+    match (&cx.subject, cx.live()?) {
+        (Some(subject), Some(_)) => shorten_live(cx, subject, volume, merge)?,
+        _ => cx
+            .world
+            .storage
+            .pull_layer(layer, under(Base { parent: None, image }))
+            .or_fail()?,
+    }
+    written_down(&cx.world, layer, merge).map(drop)
+}
+
+/// Waits until a guest that runs has taken in the chain of a volume.
+fn shorten_live(cx: &TaskContext, subject: &Subject, volume: &VolumeRecord, merge: Merge) -> Result<(), Failure> {
+    let (id, hypervisor) = (subject.instance.id, &cx.world.hypervisor);
+    let target = cx.disk(volume)?.target();
+    let Merge::Pull(base) = merge else { return Ok(()) };
+    hypervisor.stop_merging(id, target.clone()).or_fail()?;
+    let below = cx.world.storage.path_of(under(base));
+    hypervisor.pull(id, target.clone(), below.as_deref()).or_fail()?;
+    let deadline = Instant::now() + MERGED_WITHIN;
+    while hypervisor.merging(id, target.clone()).or_fail()?.is_some() {
+        if Instant::now() > deadline {
+            let message = "the layers of the volume are not merged in time: ask again later";
+            return Err(Failure::fatal(berth_model::Code::DeadlineExceeded, message));
+        }
+        cx.watch.next(Instant::now() + ASK_EVERY)?;
+    }
+    Ok(())
+}
+
+/// Makes the chain of a layer that no guest has short, if it is too long.
+pub(crate) fn shorten_new(cx: &TaskContext, layer: LayerId) -> Result<(), Failure> {
+    let chain = cx.world.wait(cx.world.store.chain(layer)).or_fail()?;
+    if chain.len() <= CHAIN_MAX {
+        return Ok(());
+    }
+    let base = Base {
+        parent: None,
+        image: chain.last().and_then(|bottom| bottom.image),
+    };
+    cx.world.storage.pull_layer(layer, under(base)).or_fail()?;
+    written_down(&cx.world, layer, Merge::Pull(base)).map(drop)
+}
+
+#[cfg(test)]
+mod tests;

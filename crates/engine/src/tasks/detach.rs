@@ -1,0 +1,90 @@
+//! Detach: the guest is asked to let go of the disk, and it is gone once the guest has: pulled from under it, what it
+//! hasn't written yet would be lost. A guest that doesn't let go keeps it.
+
+use std::time::{Duration, Instant};
+
+use berth_domain_xml::Disk;
+use berth_model::{Code, GuestEvent};
+use berth_ops::{Failure, Memo, TaskStep};
+use berth_store::Task;
+
+use super::attach::the_volume;
+use super::context::TaskContext;
+use crate::context::OrFail;
+
+pub(super) const STEP: TaskStep<TaskContext> = TaskStep {
+    make: detach,
+    unmake: give_back,
+};
+
+fn detach(cx: &TaskContext, _: &mut Memo) -> Result<(), Failure> {
+    let volume = the_volume(cx)?;
+    // With its instance gone it is nobody's.
+    if cx.subject.is_none() {
+        return Ok(());
+    }
+    let seconds = match &cx.task {
+        Task::DetachVolume { seconds, .. } => *seconds,
+        _ => 0,
+    };
+    unplug(
+        cx,
+        &cx.disk(volume)?,
+        Instant::now() + Duration::from_secs(u64::from(seconds)),
+    )?;
+    cx.define_without(Some(volume.id))
+}
+
+/// A guest that let go only after it was given up gets the disk again.
+fn give_back(cx: &TaskContext, _: &mut Memo) -> Result<(), Failure> {
+    if cx.subject.is_none() {
+        return Ok(());
+    }
+    let disk = cx.disk(the_volume(cx)?)?;
+    if cx.live()?.is_some() && !is_plugged(cx, &disk)? {
+        let xml = disk.to_xml().map_err(|error| Failure::fatal(Code::Internal, error))?;
+        cx.world
+            .hypervisor
+            .plug_disk(cx.subject()?.instance.id, xml)
+            .or_fail()?;
+    }
+    cx.define_without(None)
+}
+
+/// Whether a guest that runs has the disk.
+pub(super) fn is_plugged(cx: &TaskContext, disk: &Disk) -> Result<bool, Failure> {
+    let target = disk.target();
+    Ok(cx
+        .live()?
+        .is_some_and(|disks| disks.iter().any(|live| live.target == target)))
+}
+
+/// Makes sure that no guest that runs has the disk, if it lets go of it until then.
+pub(super) fn unplug(cx: &TaskContext, disk: &Disk, deadline: Instant) -> Result<(), Failure> {
+    let (id, hypervisor) = (cx.subject()?.instance.id, &cx.world.hypervisor);
+    let xml = disk.to_xml().map_err(|error| Failure::fatal(Code::Internal, error))?;
+    let mut ask_at = Instant::now();
+    while is_plugged(cx, disk)? {
+        let now = Instant::now();
+        if now >= deadline {
+            let message = format!(
+                "the guest has not let go of {}: unmount what is on it, or stop the instance, and ask again",
+                disk.target()
+            );
+            return Err(Failure::fatal(Code::DeadlineExceeded, message));
+        }
+        if now >= ask_at {
+            hypervisor.stop_merging(id, disk.target()).or_fail()?;
+            hypervisor.unplug_disk(id, xml.clone()).or_fail()?;
+            ask_at = Instant::now() + cx.world.settings.ask_again;
+        }
+        if let Some(GuestEvent::DeviceKept { .. }) = cx.watch.next(ask_at.min(deadline))? {
+            let message = format!(
+                "the guest refuses to let go of {}: unmount what is on it",
+                disk.target()
+            );
+            return Err(Failure::fatal(Code::InUse, message));
+        }
+    }
+    Ok(())
+}

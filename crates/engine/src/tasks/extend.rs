@@ -1,0 +1,56 @@
+//! Extend: the file gets larger, and a guest that runs is told.
+
+use berth_model::Code;
+use berth_ops::{Failure, Memo, TaskStep};
+use berth_store::Task;
+
+use super::attach::the_volume;
+use super::context::{TaskContext, has};
+use crate::context::OrFail;
+
+pub(super) const STEP: TaskStep<TaskContext> = TaskStep {
+    make: extend,
+    unmake: shrink_back,
+};
+
+fn extend(cx: &TaskContext, _: &mut Memo) -> Result<(), Failure> {
+    let Task::ExtendVolume { size, .. } = &cx.task else {
+        return Err(Failure::fatal(Code::Internal, "no volume is to grow"));
+    };
+    let volume = the_volume(cx)?;
+    let layer = volume
+        .layer
+        .ok_or_else(|| Failure::fatal(Code::StorageError, format!("volume {} has no file", volume.id)))?;
+    let (storage, hypervisor) = (&cx.world.storage, &cx.world.hypervisor);
+    if let (Some(subject), Some(disks)) = (&cx.subject, cx.live()?) {
+        let target = cx.disk(volume)?.target();
+        if has(&disks, &target, &storage.layer_path(layer)) {
+            let id = subject.instance.id;
+            hypervisor.stop_merging(id, target.clone()).or_fail()?;
+            return hypervisor.resize_disk(id, target, size.bytes()).or_fail();
+        }
+    }
+    storage.grow_layer(layer, *size).or_fail()
+}
+
+fn shrink_back(cx: &TaskContext, _: &mut Memo) -> Result<(), Failure> {
+    let Task::ExtendVolume { from, .. } = &cx.task else {
+        return Ok(());
+    };
+    let Some(layer) = the_volume(cx)?.layer else {
+        return Ok(());
+    };
+    let storage = &cx.world.storage;
+    let grown = storage
+        .layer_info(layer)
+        .or_fail()?
+        .is_some_and(|found| found.virtual_size > from.bytes());
+    match (grown, cx.live()?) {
+        (false, _) => Ok(()),
+        (true, None) => storage.shrink_layer_back(layer, *from).or_fail(),
+        (true, Some(_)) => {
+            let message = "the guest may have seen the new size: extend the volume again";
+            Err(Failure::fatal(Code::StorageError, message))
+        }
+    }
+}

@@ -1,0 +1,39 @@
+//! Save as image: what is frozen of the volume, flattened, compressed and compared to the last byte, while whoever has
+//! the volume goes on.
+
+use berth_model::Code;
+use berth_ops::{Failure, Memo, TaskStep};
+use berth_store::{ImageRecord, MADE_IMAGE, Task};
+use jiff::Timestamp;
+
+use super::context::TaskContext;
+use crate::context::OrFail;
+
+pub(super) const STEP: TaskStep<TaskContext> = TaskStep {
+    make: save,
+    unmake: remove,
+};
+
+fn save(cx: &TaskContext, memo: &mut Memo) -> Result<(), Failure> {
+    let Task::SaveAsImage { layer, image, .. } = &cx.task else {
+        return Err(Failure::fatal(Code::Internal, "nothing is to be saved"));
+    };
+    cx.go_on()?;
+    let saved = cx.world.storage.save_volume(*layer, image.id).or_fail()?;
+    let made = ImageRecord {
+        format: saved.format,
+        virtual_size: saved.virtual_size,
+        file_size: saved.file_size,
+        sha256: saved.sha256,
+        created_at: Timestamp::now(),
+        ..(**image).clone()
+    };
+    memo.set(MADE_IMAGE, &made)
+}
+
+fn remove(cx: &TaskContext, _: &mut Memo) -> Result<(), Failure> {
+    match cx.task.image() {
+        Some(id) => cx.world.storage.delete_image(id).or_fail(),
+        None => Ok(()),
+    }
+}
