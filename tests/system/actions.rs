@@ -29,7 +29,7 @@ fn create_passes_its_six_states_and_ends_with_a_guest_that_runs() {
 
     let operation = daemon.begin_create("web");
     let operation = daemon.json(["operation", "show", &operation]);
-    let id = operation["instance"].as_str().unwrap();
+    let id = operation["resource"].as_str().unwrap();
     assert_passed(&watch.until(id, "Active"), &CREATE);
 
     let shown = daemon.json(["instance", "show", "web"]);

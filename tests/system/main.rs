@@ -24,6 +24,7 @@ mod resize;
 mod shelve;
 mod together;
 mod usage;
+mod volume;
 mod walk;
 mod watch;
 mod why;

@@ -1,5 +1,6 @@
 //! Usage as the database holds it: no second lost, none billed twice.
 
+use berth_model::InstanceId;
 use berth_store::{Database, Page, Store};
 use berth_testkit::Daemon;
 
@@ -16,7 +17,10 @@ pub(crate) fn assert_whole(daemon: &Daemon<'_>) {
             let page = store.operations(None, Page { limit: 500, after }).await.unwrap();
             let Some(last) = page.last() else { break };
             after = Some(last.id);
-            seen.extend(page.iter().map(|operation| operation.instance));
+            seen.extend(
+                page.iter()
+                    .filter_map(|operation| operation.subject.parse::<InstanceId>().ok()),
+            );
         }
         assert!(!seen.is_empty(), "there was no instance");
         for instance in seen {

@@ -62,6 +62,18 @@ impl<'a> Watch<'a> {
         }
     }
 
+    /// The states that a volume passes through until it reaches that one.
+    pub(crate) fn volume_until(&mut self, id: &str, last: &str) -> Vec<String> {
+        let mut seen = Vec::new();
+        while seen.last().map(String::as_str) != Some(last) {
+            let event = self.next();
+            if event["kind"] == "volume.state" && event["resource"] == id {
+                seen.push(event["state"].as_str().expect("a state").to_owned());
+            }
+        }
+        seen
+    }
+
     /// Reads on until an event of that kind about that resource.
     pub(crate) fn until_kind(&mut self, id: &str, kind: &str) -> Value {
         loop {

@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use berth_model::{Code, ImageId, InstanceId, Mac, Name, OnBoot, OnCrash, VolumeId};
+use berth_model::{Code, Gib, ImageId, InstanceId, Mac, Name, OnBoot, OnCrash, VolumeId};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -37,6 +37,32 @@ pub struct CreateInstances {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     pub on_boot: Option<OnBoot>,
+    /// The size of the root volume in GB: 1 to 5120; as the type and the image have it if not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<u64>)]
+    pub root_size: Option<Gib>,
+    /// Keep the root volume when the instance is deleted.
+    #[serde(default)]
+    pub keep_root: bool,
+    /// The volumes it has besides its root, at most 10.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub volumes: Vec<VolumeOfInstance>,
+}
+
+/// A volume that an instance is made with: a size for a new, blank one, or the name or id of one that is there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct VolumeOfInstance {
+    /// The size of a new one in GB: 1 to 5120.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<u64>)]
+    pub size: Option<Gib>,
+    /// The name or id of one that is there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub volume: Option<String>,
+    /// Delete it when the instance is deleted.
+    #[serde(default)]
+    pub delete_on_termination: bool,
 }
 
 /// The answer to `POST /v1/instances`: an operation for each instance, in the order of their numbers.
@@ -112,6 +138,9 @@ pub struct InstanceView {
     /// The id of its root volume.
     #[schema(value_type = Option<String>)]
     pub root_volume: Option<VolumeId>,
+    /// The ids of its volumes in the order of its disks, the root first.
+    #[schema(value_type = Vec<String>)]
+    pub volumes: Vec<VolumeId>,
     /// When it was asked for.
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Timestamp,

@@ -6,7 +6,8 @@
 //!   /v1/instances   instance    /v1/images    image     /v1/operations  operation
 //!   /v1/keypairs    keypair     /v1/types     (model)   /v1/events      event
 //!   /v1/host        host        /v1/host/check check    /v1/lifecycle   lifecycle
-//!   /v1/instances/{instance}/history          history   every error     problem
+//!   /v1/volumes     volume      /v1/snapshots snapshot  every error     problem
+//!   /v1/instances/{instance}/history          history
 //! ```
 
 mod check;
@@ -20,6 +21,8 @@ mod lifecycle;
 mod operation;
 mod page;
 mod problem;
+mod snapshot;
+mod volume;
 
 pub use check::{FindingView, HostCheck};
 pub use event::EventView;
@@ -28,12 +31,17 @@ pub use host::{HostView, KvmView, LinkView};
 pub use image::{ImageQuery, ImageView};
 pub use instance::{
     AddressView, CreateInstances, Created, FaultView, InstanceView, RebootInstance, ResizeInstance, StopInstance,
+    VolumeOfInstance,
 };
 pub use keypair::{CreateKeyPair, CreatedKeyPair, KeyPairView};
 pub use lifecycle::{ActionView, AfterCrash, Begins, Lands, LifecycleView, OnFailure, StateView, StepView};
-pub use operation::{OperationView, Outcome, Wait};
+pub use operation::{OperationView, Outcome, ProgressView, Wait};
 pub use page::{Page, PageQuery};
 pub use problem::Problem;
+pub use snapshot::{CreateSnapshot, SnapshotInstance, SnapshotQuery, SnapshotView};
+pub use volume::{
+    AttachVolume, ChangeVolume, CreateVolume, DetachVolume, ExtendVolume, SaveVolume, VolumeTypeView, VolumeView,
+};
 
 /// What the `Upgrade` header names when a request turns its connection into a raw stream of bytes.
 pub const STREAM_PROTOCOL: &str = "berth-stream";

@@ -1,6 +1,6 @@
-//! Operations on the wire: one action on one instance, from claim to end.
+//! Operations on the wire: one action on one instance, volume or image, from claim to end.
 
-use berth_model::{InstanceId, OperationId};
+use berth_model::OperationId;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -13,17 +13,22 @@ pub struct OperationView {
     /// Its id.
     #[schema(value_type = String)]
     pub id: OperationId,
-    /// The action: `create`, `start`, `stop`, `soft_reboot`, `hard_reboot`, `delete` …
+    /// What it is about: `instance`, `volume` or `image`.
+    pub kind: String,
+    /// The action: `create`, `start`, `stop`, `attach`, `snapshot`, `import` …
     pub action: String,
-    /// The instance it moves.
-    #[schema(value_type = String)]
-    pub instance: InstanceId,
-    /// The instance's name.
-    pub instance_name: String,
+    /// The id of the instance, volume or image.
+    pub resource: String,
+    /// Its name.
+    pub resource_name: String,
     /// How it stands.
     pub outcome: Outcome,
-    /// The transitional state it is at, or was at last.
-    pub state: String,
+    /// The transitional state it is at, or was at last; none of an image, which has no states.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<String>,
+    /// How far it is, of what takes long.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub progress: Option<ProgressView>,
     /// Why it failed, when it did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<FaultView>,
@@ -33,6 +38,16 @@ pub struct OperationView {
     /// When it ended.
     #[schema(value_type = Option<String>, format = DateTime)]
     pub finished_at: Option<Timestamp>,
+}
+
+/// How far an operation is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ProgressView {
+    /// Bytes so far.
+    pub done: u64,
+    /// Of so many, if that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub of: Option<u64>,
 }
 
 /// How an operation stands.

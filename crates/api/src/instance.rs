@@ -8,8 +8,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use berth_api_types::{
     CreateInstances, Created, InstanceView, OperationView, Page, PageQuery, Problem, RebootInstance, StopInstance,
+    VolumeOfInstance,
 };
-use berth_engine::{DEFAULT_PROJECT, InstanceRecord, StopRequest};
+use berth_engine::{DEFAULT_PROJECT, InstanceRecord, NewOrExisting, StopRequest, WantedVolume};
 use berth_model::Policy;
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -71,6 +72,9 @@ async fn create(
             on_crash: body.on_crash.unwrap_or_default(),
             on_boot: body.on_boot.unwrap_or_default(),
         },
+        root_size: body.root_size,
+        keep_root: body.keep_root,
+        volumes: body.volumes.into_iter().map(wanted).collect::<Result<_, _>>()?,
     };
     let operations = app.engine.create_instances(DEFAULT_PROJECT, request, &by).await?;
     let created = Created {
@@ -187,6 +191,20 @@ async fn tcp(
     let port = port.parse().ok().filter(|port| *port > 0).ok_or_else(wrong)?;
     let instance = find(&app, &reference).await?;
     stream::upgrade(request, app.engine.connect(&instance, port)).await
+}
+
+fn wanted(volume: VolumeOfInstance) -> Result<WantedVolume, ApiError> {
+    Ok(WantedVolume {
+        volume: match (volume.size, volume.volume) {
+            (Some(size), None) => NewOrExisting::New(size),
+            (None, Some(reference)) => NewOrExisting::Existing(reference),
+            (Some(_), Some(_)) | (None, None) => {
+                let message = "each volume has either a size, for a new one, or the name or id of one that is there";
+                return Err(ApiError::invalid("volumes", message));
+            }
+        },
+        delete_on_termination: volume.delete_on_termination,
+    })
 }
 
 pub(crate) async fn find(app: &App, reference: &str) -> Result<InstanceRecord, ApiError> {

@@ -23,8 +23,10 @@ mod once;
 mod operation;
 mod problem;
 mod resize;
+mod snapshot;
 mod stream;
 mod views;
+mod volume;
 
 use std::sync::Arc;
 
@@ -71,6 +73,8 @@ fn described() -> OpenApiRouter<App> {
         .merge(resize::routes())
         .merge(history::routes())
         .merge(lifecycle::routes())
+        .merge(volume::routes())
+        .merge(snapshot::routes())
         .merge(image::routes())
         .merge(keypair::routes())
         .merge(instance_type::routes())

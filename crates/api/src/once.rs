@@ -32,8 +32,10 @@ use crate::extract::By;
 use crate::problem::ApiError;
 use crate::{App, BODY_MAX, views};
 
-/// Where keys count, and all that is below: what begins operations.
+/// Where a create begins several operations.
 const INSTANCES: &str = "/v1/instances";
+/// Where keys count, and all that is below: what begins operations. Not where the body is an image: it isn't read twice.
+const KEYED: [&str; 4] = [INSTANCES, "/v1/volumes", "/v1/snapshots", "/v1/images/pull"];
 
 const DESCRIPTION: &str = "1 to 255 visible ASCII characters, new for each request. A request that is sent again with \
                            its key and the same content is answered with the operations of the first and changes \
@@ -65,8 +67,10 @@ pub(crate) async fn once(State(app): State<App>, request: Request, next: Next) -
 }
 
 fn below(path: &str) -> bool {
-    path.strip_prefix(INSTANCES)
-        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    KEYED.iter().any(|keyed| {
+        path.strip_prefix(keyed)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    })
 }
 
 /// The key that a request carries.
@@ -161,8 +165,8 @@ mod tests {
     }
 
     #[test]
-    fn keys_count_for_instances_and_nothing_else() {
-        assert!(below("/v1/instances") && below("/v1/instances/web/start"));
+    fn keys_count_for_what_begins_operations() {
+        assert!(below("/v1/instances") && below("/v1/instances/web/start") && below("/v1/volumes/data/attach"));
         assert!(!below("/v1/instancesx") && !below("/v1/images"));
     }
 }

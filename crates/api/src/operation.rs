@@ -7,7 +7,7 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 use berth_api_types::{OperationView, Page, PageQuery, Problem, Wait};
 use berth_engine::DEFAULT_PROJECT;
-use berth_model::OperationId;
+use berth_model::{InstanceId, OperationId};
 use serde::Deserialize;
 use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
@@ -38,6 +38,8 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
 struct Wanted {
     /// Only those of this instance: its name or id.
     instance: Option<String>,
+    /// Only those of this volume: its name or id.
+    volume: Option<String>,
     /// The most entries on the page: 1 to 500, 100 if not given.
     limit: Option<u32>,
     /// Only entries after this one.
@@ -53,15 +55,33 @@ async fn list(State(app): State<App>, Query(query): Query<Wanted>) -> Result<Jso
         after: query.after,
     })?;
     let limit = page.limit;
-    let instance = match query.instance {
-        // An id is taken as it is: the operations of an instance that is gone are still there.
-        Some(reference) => match reference.parse() {
-            Ok(id) => Some(id),
-            Err(_) => Some(app.engine.find_instance(DEFAULT_PROJECT, &reference).await?.id),
+    // An id is taken as it is: the operations of what is gone are still there.
+    let id = |reference: &str| reference.parse::<InstanceId>().ok().map(|id| id.to_string());
+    let subject = match (query.instance, query.volume) {
+        (Some(_), Some(_)) => return Err(ApiError::invalid("volume", "give an instance or a volume, not both")),
+        (Some(reference), None) => match id(&reference) {
+            Some(id) => Some(id),
+            None => Some(
+                app.engine
+                    .find_instance(DEFAULT_PROJECT, &reference)
+                    .await?
+                    .id
+                    .to_string(),
+            ),
         },
-        None => None,
+        (None, Some(reference)) => match id(&reference) {
+            Some(id) => Some(id),
+            None => Some(
+                app.engine
+                    .find_volume(DEFAULT_PROJECT, &reference)
+                    .await?
+                    .id
+                    .to_string(),
+            ),
+        },
+        (None, None) => None,
     };
-    let operations = app.engine.list_operations(instance, page).await?;
+    let operations = app.engine.list_operations(subject.as_deref(), page).await?;
     let items = operations.iter().map(views::operation).collect();
     Ok(Json(paged(items, limit, |operation: &OperationView| {
         operation.id.to_string()

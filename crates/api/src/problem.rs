@@ -4,7 +4,7 @@ use axum::Json;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use berth_api_types::Problem;
-use berth_engine::EngineError;
+use berth_engine::{EngineError, StoreError};
 use berth_model::Code;
 
 /// An error on its way to the wire.
@@ -70,8 +70,19 @@ impl From<EngineError> for ApiError {
             }
             EngineError::WrongState { state, .. } => problem.0.state = Some(state.to_string()),
             EngineError::Internal(_) | EngineError::Io { .. } => tracing::error!(%error, "a request failed"),
+            EngineError::Store(StoreError::VolumeRefused {
+                state,
+                allowed,
+                operation,
+                ..
+            }) => {
+                problem.0.state = Some(state.to_string());
+                problem.0.allowed_actions = Some(allowed.iter().map(ToString::to_string).collect());
+                problem.0.operation = operation.map(|id| id.to_string());
+            }
             EngineError::Invalid { .. }
             | EngineError::TooLarge { .. }
+            | EngineError::NoRoom(_)
             | EngineError::Store(_)
             | EngineError::Hypervisor(_)
             | EngineError::Storage(_)

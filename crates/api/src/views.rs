@@ -1,10 +1,14 @@
 //! Records as they are shown.
 
 use berth_api_types::{
-    AddressView, EventView, FaultView, ImageView, InstanceView, KeyPairView, OperationView, Outcome,
+    AddressView, EventView, FaultView, ImageView, InstanceView, KeyPairView, OperationView, Outcome, SnapshotView,
+    VolumeView,
 };
-use berth_engine::{Detail, EventRecord, Fault, ImageRecord, KeyPairRecord, OperationRecord, Phase};
-use berth_model::{Action, DiskFormat};
+use berth_engine::{
+    Consistency, Detail, EventRecord, Fault, ImageRecord, KeyPairRecord, OperationRecord, Phase, SnapshotRecord,
+    VolumeRecord,
+};
+use berth_model::{Action, DiskFormat, VolumeAction};
 
 pub(crate) fn instance(detail: &Detail) -> InstanceView {
     let record = &detail.instance;
@@ -14,6 +18,8 @@ pub(crate) fn instance(detail: &Detail) -> InstanceView {
         mac: port.mac,
         subnet: subnet.clone(),
     };
+    let mut volumes: Vec<_> = detail.volumes.iter().collect();
+    volumes.sort_by_key(|volume| volume.slot);
     InstanceView {
         id: record.id,
         name: record.name.clone(),
@@ -27,6 +33,7 @@ pub(crate) fn instance(detail: &Detail) -> InstanceView {
         key: record.key.as_ref().map(|key| key.name.to_string()),
         addresses: detail.ports.iter().map(address).collect(),
         root_volume: detail.volumes.iter().find(|volume| volume.root).map(|volume| volume.id),
+        volumes: volumes.iter().map(|volume| volume.id).collect(),
         created_at: record.created_at,
         as_of: detail.as_of,
         fault: record.fault.as_ref().map(fault),
@@ -62,11 +69,13 @@ pub(crate) fn outcome(phase: Phase) -> Outcome {
 pub(crate) fn operation(record: &OperationRecord) -> OperationView {
     OperationView {
         id: record.id,
-        action: record.action.to_string(),
-        instance: record.instance,
-        instance_name: record.instance_name.clone(),
+        kind: record.work.kind().to_owned(),
+        action: record.work.action().to_owned(),
+        resource: record.subject.clone(),
+        resource_name: record.subject_name.clone(),
         outcome: outcome(record.phase),
-        state: record.position.state().to_string(),
+        state: record.work.state().map(str::to_owned),
+        progress: None,
         error: record.fault.as_ref().map(fault),
         created_at: record.created_at,
         finished_at: record.finished_at,
@@ -88,6 +97,51 @@ pub(crate) fn image(record: &ImageRecord) -> ImageView {
         os: record.os,
         firmware: record.firmware,
         user: record.user.clone(),
+        created_at: record.created_at,
+    }
+}
+
+pub(crate) fn volume(record: &VolumeRecord) -> VolumeView {
+    let serial: String = record.id.to_string().chars().take(VIRTIO_SERIAL).collect();
+    VolumeView {
+        id: record.id,
+        name: record.name.clone(),
+        project: record.project.clone(),
+        state: record.state.to_string(),
+        size: record.size,
+        volume_type: record.volume_type.clone(),
+        image: record.image,
+        instance: record.instance,
+        root: record.root,
+        device: record.instance.map(|_| format!("/dev/disk/by-id/virtio-{serial}")),
+        delete_on_termination: record.delete_on_termination,
+        fault: record.fault.as_ref().map(fault),
+        created_at: record.created_at,
+        allowed_actions: VolumeAction::allowed_from(record.state, record.root)
+            .iter()
+            .filter(|_| record.operation.is_none())
+            .map(ToString::to_string)
+            .collect(),
+        operation: record.operation.map(|id| id.to_string()),
+    }
+}
+
+/// How much of a serial number virtio has room for (virtio 1.3, 5.2.6.1).
+const VIRTIO_SERIAL: usize = 20;
+
+pub(crate) fn snapshot(record: &SnapshotRecord) -> SnapshotView {
+    SnapshotView {
+        id: record.id,
+        name: record.name.clone(),
+        volume: record.volume,
+        volume_name: record.volume_name.clone(),
+        size: record.size,
+        ready: record.operation.is_none(),
+        consistency: match record.consistency {
+            Consistency::Crash => "crash",
+            Consistency::Application => "application",
+        }
+        .to_owned(),
         created_at: record.created_at,
     }
 }

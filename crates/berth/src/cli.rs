@@ -11,7 +11,9 @@ use crate::commands::image::ImageVerb;
 use crate::commands::instance::InstanceVerb;
 use crate::commands::keypair::KeypairVerb;
 use crate::commands::operation::OperationVerb;
+use crate::commands::snapshot::SnapshotVerb;
 use crate::commands::types::TypeVerb;
+use crate::commands::volume::VolumeVerb;
 
 const ABOUT: &str = "\
 Berth turns a Linux host with KVM into a cloud VM service; this is its command line.
@@ -25,6 +27,7 @@ Examples:
   berth image import debian.qcow2 --name debian --user debian
   berth keypair create laptop --out ~/.ssh/laptop
   berth instance create web --image debian --type m2.large --key laptop --count 3
+  berth volume create data --size 20 && berth volume attach data web-1
   berth instance ssh web-1 -i ~/.ssh/laptop
   berth instance list -o json | jq -r '.[].name'
   berth event watch";
@@ -66,6 +69,12 @@ pub(crate) enum Noun {
     /// Virtual machines: create, start, stop, reboot, delete, console, ssh
     #[command(subcommand, visible_alias = "i")]
     Instance(InstanceVerb),
+    /// Disks: create, attach, detach, extend, delete
+    #[command(subcommand, visible_alias = "v")]
+    Volume(VolumeVerb),
+    /// What a volume held at one instant
+    #[command(subcommand)]
+    Snapshot(SnapshotVerb),
     /// What instances are made from
     #[command(subcommand)]
     Image(ImageVerb),

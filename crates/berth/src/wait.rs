@@ -50,7 +50,7 @@ impl Follower {
     async fn follow(&mut self, operations: &[OperationView]) -> anyhow::Result<Vec<OperationView>> {
         let mut names: HashMap<String, &str> = HashMap::new();
         for operation in operations {
-            names.insert(operation.id.to_string(), &operation.instance_name);
+            names.insert(operation.id.to_string(), &operation.resource_name);
         }
         let mut ended = Vec::new();
         for operation in operations {
@@ -94,7 +94,7 @@ pub(crate) fn succeeded(operation: &OperationView) -> Result<(), Failure> {
         .error
         .as_ref()
         .map_or("no reason was given", |fault| fault.message.as_str());
-    let what = format!("{} of {}", operation.action.replace('_', " "), operation.instance_name);
+    let what = format!("{} of {}", operation.action.replace('_', " "), operation.resource_name);
     match operation.outcome {
         Outcome::Succeeded => Ok(()),
         Outcome::Cancelled => Err(Failure::new(

@@ -94,10 +94,10 @@ fn files(parts: &Parts, dry_run: bool) -> Result<(), Failure> {
             parts.storage.delete_instance_dir(id)?;
         }
     }
-    for id in found.volumes {
+    for id in found.layers {
         say(&format!("volume {id}"));
         if !dry_run {
-            parts.storage.delete_volume(id)?;
+            parts.storage.delete_layers(&[id])?;
         }
     }
     for id in found.images {

@@ -17,6 +17,7 @@ mod http;
 mod resources;
 mod sse;
 mod stream;
+mod volumes;
 
 pub use error::ClientError;
 pub use event::Events;

@@ -181,9 +181,15 @@ impl Client {
 
 /// Operations, instance types, the host.
 impl Client {
-    /// Lists all operations, of one instance or of all.
-    pub async fn operations(&self, instance: Option<&str>) -> Result<Vec<OperationView>, ClientError> {
-        let query: Vec<_> = instance.map(|reference| ("instance", reference)).into_iter().collect();
+    /// Lists all operations, of one instance, of one volume, or of all.
+    pub async fn operations(
+        &self,
+        instance: Option<&str>,
+        volume: Option<&str>,
+    ) -> Result<Vec<OperationView>, ClientError> {
+        let instance = instance.map(|reference| ("instance", reference));
+        let volume = volume.map(|reference| ("volume", reference));
+        let query: Vec<_> = instance.into_iter().chain(volume).collect();
         self.all("/v1/operations", &query).await
     }
 

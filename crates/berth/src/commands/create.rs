@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use berth_api_types::CreateInstances;
-use berth_model::{OnBoot, OnCrash};
+use berth_api_types::{CreateInstances, VolumeOfInstance};
+use berth_model::{Gib, OnBoot, OnCrash};
 use clap::{Args, ValueEnum};
 
 use crate::cli::Waiting;
@@ -40,8 +40,39 @@ pub(crate) struct Create {
     /// [default: start]
     #[arg(long, value_enum, value_name = "POLICY")]
     on_boot: Option<Boot>,
+    /// The size of its root volume in GB [default: as the type and the image have it]
+    #[arg(long, value_name = "GB", value_parser = gib)]
+    root_size: Option<Gib>,
+    /// Keep its root volume when it is deleted
+    #[arg(long)]
+    keep_root: bool,
+    /// A volume it has besides its root, up to ten times: the size of a new one in GB, or the name or id of one that is
+    /// there; with ',delete' behind it, it is deleted with the instance
+    #[arg(long = "volume", value_name = "GB|VOLUME[,delete]", value_parser = volume)]
+    volumes: Vec<VolumeOfInstance>,
     #[command(flatten)]
     waiting: Waiting,
+}
+
+/// A size in GB.
+pub(super) fn gib(text: &str) -> Result<Gib, String> {
+    let wrong = |_| format!("'{text}' is not a whole number of GB");
+    text.parse().map(Gib).map_err(wrong)
+}
+
+/// A volume as it is typed: `10`, `data`, `10,delete`.
+fn volume(text: &str) -> Result<VolumeOfInstance, String> {
+    let (what, delete) = match text.split_once(',') {
+        Some((what, "delete")) => (what, true),
+        Some((_, other)) => return Err(format!("'{other}' is not 'delete'")),
+        None => (text, false),
+    };
+    let size = what.parse().ok().map(Gib);
+    Ok(VolumeOfInstance {
+        volume: size.is_none().then(|| what.to_owned()),
+        size,
+        delete_on_termination: delete,
+    })
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -76,6 +107,9 @@ pub(super) async fn run(new: Create, cx: &Context) -> anyhow::Result<()> {
             Boot::Start => OnBoot::Start,
             Boot::Stay => OnBoot::Stay,
         }),
+        root_size: new.root_size,
+        keep_root: new.keep_root,
+        volumes: new.volumes,
     };
     let follower = begin(new.waiting, cx).await?;
     let operations = cx.client.create_instances(&request).await?.operations;

@@ -201,7 +201,7 @@ pub(super) async fn finish(
     follower.finish(operations).await?;
     let mut instances = Vec::with_capacity(operations.len());
     for operation in operations.iter().filter(|operation| operation.action != "delete") {
-        instances.push(cx.client.instance(&operation.instance.to_string()).await?);
+        instances.push(cx.client.instance(&operation.resource).await?);
     }
     if instances.is_empty() {
         Ok(())
@@ -250,6 +250,11 @@ fn addresses(instance: &InstanceView) -> String {
     all.join(", ")
 }
 
+fn volumes(instance: &InstanceView) -> String {
+    let all: Vec<_> = instance.volumes.iter().map(ToString::to_string).collect();
+    all.join(", ")
+}
+
 fn show(instance: &InstanceView, cx: &Context) -> anyhow::Result<()> {
     output::print(cx.format, instance, |instance| {
         fields([
@@ -262,10 +267,7 @@ fn show(instance: &InstanceView, cx: &Context) -> anyhow::Result<()> {
             ("image", instance.image.to_string()),
             ("key", or_dash(instance.key.as_ref())),
             ("address", addresses(instance)),
-            (
-                "root volume",
-                or_dash(instance.root_volume.map(|id| id.to_string()).as_ref()),
-            ),
+            ("volumes", volumes(instance)),
             ("created", instance.created_at.to_string()),
             ("as of", instance.as_of.to_string()),
             ("fault", or_dash(instance.fault.as_ref().map(|fault| &fault.message))),

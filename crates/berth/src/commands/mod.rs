@@ -9,9 +9,11 @@ pub(crate) mod instance;
 pub(crate) mod keypair;
 pub(crate) mod operation;
 mod resize;
+pub(crate) mod snapshot;
 mod ssh;
 mod states;
 pub(crate) mod types;
+pub(crate) mod volume;
 mod why;
 
 use std::path::PathBuf;
@@ -43,6 +45,8 @@ impl Context {
 pub(crate) async fn run(noun: Noun, cx: &Context) -> anyhow::Result<ExitCode> {
     match noun {
         Noun::Instance(verb) => return instance::run(verb, cx).await,
+        Noun::Volume(verb) => volume::run(verb, cx).await?,
+        Noun::Snapshot(verb) => snapshot::run(verb, cx).await?,
         Noun::Image(verb) => image::run(verb, cx).await?,
         Noun::Type(verb) => types::run(verb, cx).await?,
         Noun::Keypair(verb) => keypair::run(verb, cx).await?,

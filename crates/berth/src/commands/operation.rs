@@ -15,6 +15,9 @@ pub(crate) enum OperationVerb {
         /// Only those of this instance
         #[arg(long, value_name = "INSTANCE")]
         instance: Option<String>,
+        /// Only those of this volume
+        #[arg(long, value_name = "VOLUME", conflicts_with = "instance")]
+        volume: Option<String>,
     },
     /// Show an operation
     Show {
@@ -38,22 +41,19 @@ pub(crate) enum OperationVerb {
 
 pub(crate) async fn run(verb: OperationVerb, cx: &Context) -> anyhow::Result<()> {
     match verb {
-        OperationVerb::List { instance } => {
-            let operations = cx.client.operations(instance.as_deref()).await?;
+        OperationVerb::List { instance, volume } => {
+            let operations = cx.client.operations(instance.as_deref(), volume.as_deref()).await?;
             output::print(cx.format, &operations, |operations| {
                 let row = |one: &OperationView| {
                     [
                         one.id.to_string(),
                         one.action.clone(),
-                        one.instance_name.clone(),
+                        format!("{} {}", one.kind, one.resource_name),
                         outcome(one),
                         ago(one.created_at),
                     ]
                 };
-                table(
-                    ["id", "action", "instance", "outcome", "asked"],
-                    operations.iter().map(row),
-                )
+                table(["id", "action", "of", "outcome", "asked"], operations.iter().map(row))
             })?;
         }
         OperationVerb::Show { id } => show(&cx.client.operation(&id).await?, cx)?,
@@ -89,11 +89,14 @@ fn show(operation: &OperationView, cx: &Context) -> anyhow::Result<()> {
             ("id", operation.id.to_string()),
             ("action", operation.action.clone()),
             (
-                "instance",
-                format!("{} ({})", operation.instance_name, operation.instance),
+                "of",
+                format!(
+                    "{} {} ({})",
+                    operation.kind, operation.resource_name, operation.resource
+                ),
             ),
             ("outcome", outcome(operation)),
-            ("state", operation.state.clone()),
+            ("state", or_dash(operation.state.as_ref())),
             ("error", or_dash(operation.error.as_ref().map(|fault| &fault.message))),
             ("asked", operation.created_at.to_string()),
             (

@@ -39,7 +39,7 @@ pub(super) async fn run(how: &Resize, cx: &Context) -> anyhow::Result<()> {
     if let Some(follower) = follower {
         follower.finish(std::slice::from_ref(&resize)).await?;
     }
-    let (instance, own) = (resize.instance.to_string(), resize.id.to_string());
+    let (instance, own) = (resize.resource.clone(), resize.id.to_string());
     while let Some(event) = events.next().await? {
         match event.operation {
             Some(other) if event.resource == instance && other != own => {

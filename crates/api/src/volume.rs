@@ -1,0 +1,166 @@
+//! `/v1/volumes`, `/v1/volume-types`.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::response::Response;
+use berth_api_types::{
+    AttachVolume, ChangeVolume, CreateVolume, DetachVolume, ExtendVolume, OperationView, Page, PageQuery, Problem,
+    SaveVolume, VolumeTypeView, VolumeView,
+};
+use berth_engine::{DEFAULT_PROJECT, VolumeFrom, VolumeRecord};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::extract::{Body, By, MaybeBody, Query, page, paged};
+use crate::instance::accepted;
+use crate::problem::ApiError;
+use crate::{App, views};
+
+pub(crate) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(list, create))
+        .routes(routes!(show, change, delete))
+        .routes(routes!(attach))
+        .routes(routes!(detach))
+        .routes(routes!(extend))
+        .routes(routes!(save))
+        .routes(routes!(types))
+}
+
+/// Lists volumes, oldest first; the root volumes of instances too.
+#[utoipa::path(get, path = "/v1/volumes", params(PageQuery), responses((status = 200, body = Page<VolumeView>)))]
+async fn list(State(app): State<App>, Query(query): Query<PageQuery>) -> Result<Json<Page<VolumeView>>, ApiError> {
+    let page = page(&query)?;
+    let limit = page.limit;
+    let volumes = app.engine.list_volumes(DEFAULT_PROJECT, page).await?;
+    let items = volumes.iter().map(views::volume).collect();
+    Ok(Json(paged(items, limit, |volume: &VolumeView| volume.id.to_string())))
+}
+
+/// Accepts a new volume: blank, or from an image, a snapshot or another volume.
+#[utoipa::path(post, path = "/v1/volumes", request_body = CreateVolume,
+    responses((status = 202, body = OperationView), (status = "4XX", body = Problem)))]
+async fn create(State(app): State<App>, By(by): By, Body(body): Body<CreateVolume>) -> Result<Response, ApiError> {
+    let from = match (body.image, body.snapshot, body.volume) {
+        (None, None, None) => VolumeFrom::Blank,
+        (Some(image), None, None) => VolumeFrom::Image(image),
+        (None, Some(snapshot), None) => VolumeFrom::Snapshot(snapshot),
+        (None, None, Some(volume)) => VolumeFrom::Volume(volume),
+        _ => {
+            let message = "a volume is made from one of an image, a snapshot and a volume, or from nothing";
+            return Err(ApiError::invalid("image", message));
+        }
+    };
+    let request = berth_engine::CreateVolume {
+        name: body.name.parse().map_err(|error| ApiError::invalid("name", error))?,
+        size: body.size,
+        from,
+        volume_type: body.volume_type,
+    };
+    Ok(accepted(
+        &app.engine.create_volume(DEFAULT_PROJECT, request, &by).await?,
+    ))
+}
+
+/// Shows a volume.
+#[utoipa::path(get, path = "/v1/volumes/{volume}", params(("volume" = String, description = "name or id")),
+    responses((status = 200, body = VolumeView), (status = "4XX", body = Problem)))]
+async fn show(State(app): State<App>, Path(reference): Path<String>) -> Result<Json<VolumeView>, ApiError> {
+    Ok(Json(views::volume(&find(&app, &reference).await?)))
+}
+
+/// Gives a volume another name, or says whether it goes with its instance.
+#[utoipa::path(patch, path = "/v1/volumes/{volume}", params(("volume" = String, description = "name or id")),
+    request_body = ChangeVolume, responses((status = 200, body = VolumeView), (status = "4XX", body = Problem)))]
+async fn change(
+    State(app): State<App>,
+    Path(reference): Path<String>,
+    Body(body): Body<ChangeVolume>,
+) -> Result<Json<VolumeView>, ApiError> {
+    let volume = find(&app, &reference).await?;
+    let changed = app
+        .engine
+        .change_volume(volume.id, body.name.as_ref(), body.delete_on_termination)
+        .await?;
+    Ok(Json(views::volume(&changed)))
+}
+
+/// Deletes a volume that is attached to nothing and has no snapshots.
+#[utoipa::path(delete, path = "/v1/volumes/{volume}", params(("volume" = String, description = "name or id")),
+    responses((status = 202, body = OperationView), (status = "4XX", body = Problem)))]
+async fn delete(State(app): State<App>, By(by): By, Path(reference): Path<String>) -> Result<Response, ApiError> {
+    let volume = find(&app, &reference).await?;
+    Ok(accepted(&app.engine.delete_volume(&volume, &by).await?))
+}
+
+/// Attaches a volume to an instance that is Active, whose guest sees it come, or Stopped.
+#[utoipa::path(post, path = "/v1/volumes/{volume}/attach", params(("volume" = String, description = "name or id")),
+    request_body = AttachVolume, responses((status = 202, body = OperationView), (status = "4XX", body = Problem)))]
+async fn attach(
+    State(app): State<App>,
+    By(by): By,
+    Path(reference): Path<String>,
+    Body(body): Body<AttachVolume>,
+) -> Result<Response, ApiError> {
+    let volume = find(&app, &reference).await?;
+    let instance = app.engine.find_instance(DEFAULT_PROJECT, &body.instance).await?;
+    let asked = app
+        .engine
+        .attach_volume(&volume, &instance, body.delete_on_termination, &by);
+    Ok(accepted(&asked.await?))
+}
+
+/// Detaches a volume once the guest lets go of it. One that doesn't in time keeps it.
+#[utoipa::path(post, path = "/v1/volumes/{volume}/detach", params(("volume" = String, description = "name or id")),
+    request_body = DetachVolume, responses((status = 202, body = OperationView), (status = "4XX", body = Problem)))]
+async fn detach(
+    State(app): State<App>,
+    By(by): By,
+    Path(reference): Path<String>,
+    MaybeBody(body): MaybeBody<DetachVolume>,
+) -> Result<Response, ApiError> {
+    let volume = find(&app, &reference).await?;
+    let asked = app.engine.detach_volume(&volume, body.timeout_seconds, &by);
+    Ok(accepted(&asked.await?))
+}
+
+/// Makes a volume larger, also while a guest has it, which sees the new size.
+#[utoipa::path(post, path = "/v1/volumes/{volume}/extend", params(("volume" = String, description = "name or id")),
+    request_body = ExtendVolume, responses((status = 202, body = OperationView), (status = "4XX", body = Problem)))]
+async fn extend(
+    State(app): State<App>,
+    By(by): By,
+    Path(reference): Path<String>,
+    Body(body): Body<ExtendVolume>,
+) -> Result<Response, ApiError> {
+    let volume = find(&app, &reference).await?;
+    Ok(accepted(&app.engine.extend_volume(&volume, body.size, &by).await?))
+}
+
+/// Saves a volume as an image, as it is at that instant; whoever has it goes on.
+#[utoipa::path(post, path = "/v1/volumes/{volume}/image", params(("volume" = String, description = "name or id")),
+    request_body = SaveVolume, responses((status = 202, body = OperationView), (status = "4XX", body = Problem)))]
+async fn save(
+    State(app): State<App>,
+    By(by): By,
+    Path(reference): Path<String>,
+    Body(body): Body<SaveVolume>,
+) -> Result<Response, ApiError> {
+    let volume = find(&app, &reference).await?;
+    Ok(accepted(&app.engine.save_volume(&volume, body.name, &by).await?))
+}
+
+/// Lists the catalog of volume types.
+#[utoipa::path(get, path = "/v1/volume-types", responses((status = 200, body = Vec<VolumeTypeView>)))]
+async fn types(State(app): State<App>) -> Json<Vec<VolumeTypeView>> {
+    let view = |known: &berth_model::VolumeType| VolumeTypeView {
+        name: known.name.clone(),
+        iops: known.iops,
+        mib_per_second: known.mib_per_second,
+    };
+    Json(app.engine.volume_types().iter().map(view).collect())
+}
+
+async fn find(app: &App, reference: &str) -> Result<VolumeRecord, ApiError> {
+    Ok(app.engine.find_volume(DEFAULT_PROJECT, reference).await?)
+}
