@@ -4,7 +4,7 @@ use berth_api_types::{
     AddressView, EventView, FaultView, ImageView, InstanceView, KeyPairView, OperationView, Outcome,
 };
 use berth_engine::{Detail, EventRecord, Fault, ImageRecord, KeyPairRecord, OperationRecord, Phase};
-use berth_model::{Action, DiskFormat};
+use berth_model::Action;
 
 pub(crate) fn instance(detail: &Detail) -> InstanceView {
     let record = &detail.instance;
@@ -77,11 +77,7 @@ pub(crate) fn image(record: &ImageRecord) -> ImageView {
     ImageView {
         id: record.id,
         name: record.name.clone(),
-        format: match record.format {
-            DiskFormat::Qcow2 => "qcow2",
-            DiskFormat::Raw => "raw",
-        }
-        .to_owned(),
+        format: record.format.to_string(),
         virtual_size: record.virtual_size,
         file_size: record.file_size,
         sha256: record.sha256.clone(),

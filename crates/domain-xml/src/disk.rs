@@ -76,10 +76,7 @@ impl Driver {
         let unmap = (!disk.read_only).then_some("unmap");
         Self {
             name: "qemu",
-            format: match disk.format {
-                DiskFormat::Qcow2 => "qcow2",
-                DiskFormat::Raw => "raw",
-            },
+            format: disk.format.qemu_name(),
             cache,
             io,
             // The guest is held rather than told: a file system that has seen an I/O error stays read-only for good,
