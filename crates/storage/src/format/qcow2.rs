@@ -1,23 +1,19 @@
-//! The header of a qcow2 file, read by ourselves before any program opens it (QEMU, docs/interop/qcow2.rst).
+//! The header of a qcow2 file (QEMU, docs/interop/qcow2.rst).
 //!
-//! A foreign image is refused here for everything that would make QEMU open another file or trust a number: backing
-//! files, external data files, encryption, features that nobody knows, sizes that no volume may have.
+//! Refused: backing files, external data files, encryption, features that nobody knows, an unclean end, and tables that
+//! lie outside the file. Internal snapshots pass: convert copies the disk as it is now and leaves them behind, and the
+//! table they are listed in is bounded here.
 
-use berth_model::VOLUME_MAX;
+use berth_model::DiskFormat;
 
-/// How many bytes from the beginning of a file are looked at.
+use super::bytes::{self, Bytes, Fields, Refusal, within};
+use super::{Recognised, check_size};
+
+/// How many bytes from the beginning of a file the header is in.
 pub(crate) const HEAD: usize = 4096;
 
-const MAGIC: &[u8] = b"QFI\xfb";
-
-/// What the beginning of a file says it is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Sniffed {
-    /// A qcow2 image, with its header.
-    Qcow2(Header),
-    /// None of the formats we know: the bytes of a disk, perhaps.
-    Raw,
-}
+/// The mark, at the beginning.
+pub(super) const MAGIC: &[u8] = b"QFI\xfb";
 
 /// What matters of a qcow2 header.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,7 +22,9 @@ pub(crate) struct Header {
     pub(crate) virtual_size: u64,
     /// The name of the file beneath it, as it is written in the header.
     pub(crate) backing: Option<Vec<u8>>,
-    encrypted: bool,
+    version: u32,
+    cluster_bits: u32,
+    encryption: u32,
     incompatible: u64,
 }
 
@@ -36,136 +34,135 @@ const DIRTY: u64 = 1;
 const CORRUPT: u64 = 1 << 1;
 const EXTERNAL_DATA: u64 = 1 << 2;
 
-/// The formats that are recognised in order to be refused by name: where their mark is, and what it is.
-const OTHERS: [(&str, usize, &[u8]); 9] = [
-    ("vmdk", 0, b"KDMV"),
-    ("vmdk", 0, b"COWD"),
-    ("vmdk", 0, b"# Disk DescriptorFile"),
-    ("vdi", 64, &[0x7f, 0x10, 0xda, 0xbe]),
-    ("vhdx", 0, b"vhdxfile"),
-    ("vhd", 0, b"conectix"),
-    ("qed", 0, b"QED\0"),
-    ("parallels", 0, b"WithoutFreeSpace"),
-    ("LUKS", 0, b"LUKS\xba\xbe"),
-];
+/// QEMU's own bounds (block/qcow2.h): bytes of the first-level table and of the refcount table, and snapshots.
+const L1_MAX: u64 = 32 << 20;
+const REFCOUNT_TABLE_MAX: u64 = 8 << 20;
+const SNAPSHOTS_MAX: u32 = 65_536;
 
-/// Says what a file is from its first bytes, or why it is refused.
-pub(crate) fn sniff(head: &[u8]) -> Result<Sniffed, String> {
-    if head.starts_with(MAGIC) {
-        return Ok(Sniffed::Qcow2(Header::parse(head)?));
-    }
-    let found = OTHERS
-        .iter()
-        .find(|(_, at, mark)| head.get(*at..).is_some_and(|rest| rest.starts_with(mark)));
-    match found {
-        Some((name, ..)) => Err(format!("it is {name}, which this version does not convert")),
-        None => Ok(Sniffed::Raw),
-    }
+/// A header extension that names an external data file.
+const DATA_FILE_NAME: u32 = 0x4441_5441;
+
+/// Says what disk is in a foreign qcow2 file, or why it is refused.
+pub(super) fn inspect(file: &dyn Bytes) -> Result<Recognised, Refusal> {
+    let length = usize::try_from(file.length()).unwrap_or(usize::MAX);
+    let head = bytes::read(file, 0, HEAD.min(length), "header")?;
+    let header = Header::parse(&head)?;
+    header.check_foreign()?;
+    header.check_extensions(Fields(&head))?;
+    header.check_tables(Fields(&head), file)?;
+    Ok(Recognised::new(DiskFormat::Qcow2, header.virtual_size))
 }
 
 impl Header {
     /// Reads a header from the beginning of a file.
-    pub(crate) fn parse(head: &[u8]) -> Result<Self, String> {
-        let version = u32_at(head, 4)?;
+    pub(crate) fn parse(head: &[u8]) -> Result<Self, Refusal> {
+        let fields = Fields(head);
+        if !head.starts_with(MAGIC) {
+            return Err("it is not qcow2".to_owned());
+        }
+        let version = fields.be32(4)?;
         if !(2..=3).contains(&version) {
             return Err(format!("it is qcow2 of version {version}, and there are 2 and 3"));
         }
-        let cluster_bits = u32_at(head, 20)?;
+        let cluster_bits = fields.be32(20)?;
         if !(9..=21).contains(&cluster_bits) {
             return Err(format!(
                 "its clusters have 2^{cluster_bits} bytes, which qcow2 does not allow"
             ));
         }
-        let name_at = usize::try_from(u64_at(head, 8)?).unwrap_or(usize::MAX);
-        let name_length = u32_at(head, 16)? as usize;
+        let name_at = usize::try_from(fields.be64(8)?).unwrap_or(usize::MAX);
+        let name_length = fields.be32(16)? as usize;
         let backing = match name_at {
             0 => None,
             at => Some(head.get(at..at.saturating_add(name_length)).unwrap_or(b"?").to_vec()),
         };
         Ok(Self {
-            virtual_size: u64_at(head, 24)?,
+            virtual_size: fields.be64(24)?,
             backing,
-            encrypted: u32_at(head, 32)? != 0,
-            incompatible: if version == 3 { u64_at(head, 72)? } else { 0 },
+            version,
+            cluster_bits,
+            encryption: fields.be32(32)?,
+            incompatible: if version == 3 { fields.be64(72)? } else { 0 },
         })
     }
 
-    /// Why a foreign image with this header is refused, if it is.
-    pub(crate) fn check_foreign(&self) -> Result<(), String> {
+    fn cluster(&self) -> u64 {
+        1 << self.cluster_bits
+    }
+
+    /// What would lead out of the file, or needs more than reading.
+    fn check_foreign(&self) -> Result<(), Refusal> {
         if self.backing.is_some() {
             return Err("it has a backing file, and only what it holds itself is taken".to_owned());
         }
         if self.incompatible & EXTERNAL_DATA != 0 {
             return Err("its data is in another file".to_owned());
         }
-        if self.encrypted {
+        if self.encryption != 0 {
             return Err("it is encrypted".to_owned());
         }
         if self.incompatible & (DIRTY | CORRUPT) != 0 {
             return Err("it was not closed cleanly; 'qemu-img check -r all' may mend it".to_owned());
         }
-        if self.incompatible & !HARMLESS != 0 {
-            return Err(format!(
-                "it has features that are not known ({:#x})",
-                self.incompatible & !HARMLESS
-            ));
+        let unknown = self.incompatible & !HARMLESS;
+        if unknown != 0 {
+            return Err(format!("it has features that are not known ({unknown:#x})"));
         }
         check_size(self.virtual_size)
     }
-}
 
-/// Why a disk of that size is refused, if it is.
-pub(crate) fn check_size(bytes: u64) -> Result<(), String> {
-    if bytes == 0 {
-        return Err("its disk has no bytes".to_owned());
-    }
-    if bytes > VOLUME_MAX.bytes() {
-        return Err(format!("its disk has {bytes} bytes, and a volume at most {VOLUME_MAX}"));
-    }
-    Ok(())
-}
-
-fn u32_at(head: &[u8], at: usize) -> Result<u32, String> {
-    let bytes = head.get(at..at + 4).and_then(|bytes| bytes.try_into().ok());
-    bytes
-        .map(u32::from_be_bytes)
-        .ok_or_else(|| "its header is cut off".to_owned())
-}
-
-fn u64_at(head: &[u8], at: usize) -> Result<u64, String> {
-    let bytes = head.get(at..at + 8).and_then(|bytes| bytes.try_into().ok());
-    bytes
-        .map(u64::from_be_bytes)
-        .ok_or_else(|| "its header is cut off".to_owned())
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    proptest! {
-        #[test]
-        fn no_bytes_break_the_parser(mut bytes in prop::collection::vec(any::<u8>(), 0..512), qcow2 in any::<bool>()) {
-            if qcow2 && bytes.len() >= 4 {
-                bytes[..4].copy_from_slice(MAGIC);
-            }
-            if let Ok(Sniffed::Qcow2(header)) = sniff(&bytes) {
-                let _ = header.check_foreign();
-            }
+    /// The header's own length, and what is written between it and the end of the first cluster.
+    fn check_extensions(&self, fields: Fields<'_>) -> Result<(), Refusal> {
+        let length = if self.version == 3 { fields.be32(100)? } else { 72 };
+        let end = self.cluster().min(HEAD as u64);
+        if self.version == 3 && (length < 104 || length % 8 != 0 || u64::from(length) > end) {
+            return Err(format!("its header says that it has {length} bytes"));
         }
-
-        #[test]
-        fn only_sizes_that_a_volume_may_have_pass(bytes in any::<u64>()) {
-            prop_assert_eq!(check_size(bytes).is_ok(), (1..=VOLUME_MAX.bytes()).contains(&bytes));
+        let mut at = length as usize;
+        while at as u64 + 8 <= end {
+            let (kind, size) = (fields.be32(at)?, fields.be32(at + 4)? as usize);
+            match kind {
+                0 => return Ok(()),
+                DATA_FILE_NAME => return Err("its data is in another file".to_owned()),
+                _ => {}
+            }
+            fields.bytes(at + 8, size).map_err(|_| absurd("header extensions"))?;
+            at += 8 + size.next_multiple_of(8);
         }
+        // Without an end mark they go on to the end of the cluster; more than we read is no honest file.
+        if at as u64 > end || self.cluster() > HEAD as u64 {
+            return Err(absurd("header extensions"));
+        }
+        Ok(())
     }
 
-    #[test]
-    fn other_formats_are_refused_by_their_name() {
-        assert!(sniff(b"KDMV....").is_err_and(|why| why.contains("vmdk")));
-        assert!(sniff(b"vhdxfile").is_err_and(|why| why.contains("vhdx")));
-        assert_eq!(sniff(b"\xfa\xb8\x00\x10"), Ok(Sniffed::Raw));
+    /// The places and lengths of the tables: inside the file, and no longer than the disk needs or QEMU takes.
+    fn check_tables(&self, fields: Fields<'_>, file: &dyn Bytes) -> Result<(), Refusal> {
+        let cluster = self.cluster();
+        let inside = |at: u64, length: u64| at.is_multiple_of(cluster) && at != 0 && within(file, at, length);
+        let (l1_entries, l1_at) = (u64::from(fields.be32(36)?), fields.be64(40)?);
+        // An entry of the first table stands for one cluster of the second, which has 8 bytes for each cluster.
+        let needed = self.virtual_size.div_ceil(cluster * (cluster / 8));
+        if l1_entries < needed || l1_entries * 8 > L1_MAX || !inside(l1_at, l1_entries * 8) {
+            return Err(absurd("first-level table"));
+        }
+        let (refcounts_at, clusters) = (fields.be64(48)?, u64::from(fields.be32(56)?));
+        let length = clusters * cluster;
+        if clusters == 0 || length > REFCOUNT_TABLE_MAX.max(cluster) || !inside(refcounts_at, length) {
+            return Err(absurd("refcount table"));
+        }
+        if self.version == 3 && fields.be32(96)? > 6 {
+            return Err(absurd("refcount width"));
+        }
+        let (snapshots, snapshots_at) = (fields.be32(60)?, fields.be64(64)?);
+        // The least that a snapshot takes in its table is 40 bytes.
+        if snapshots > SNAPSHOTS_MAX || snapshots > 0 && !inside(snapshots_at, u64::from(snapshots) * 40) {
+            return Err(absurd("table of snapshots"));
+        }
+        Ok(())
     }
+}
+
+fn absurd(what: &str) -> Refusal {
+    format!("its {what} can't be what its header says")
 }
