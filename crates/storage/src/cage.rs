@@ -33,14 +33,13 @@ const IMAGE_ID: u32 = 77_017;
 const LIMITS: [&str; 4] = ["--as=4294967296", "--cpu=1800", "--nofile=64", "--core=0"];
 
 /// What bwrap is to do before it knows of any file. The capabilities are those that setpriv needs, and gives up.
-const NAMESPACES: [&str; 13] = [
+const NAMESPACES: [&str; 12] = [
     "--unshare-ipc",
     "--unshare-pid",
     "--unshare-net",
     "--unshare-uts",
     "--unshare-cgroup-try",
     "--die-with-parent",
-    "--new-session",
     "--cap-drop",
     "ALL",
     "--cap-add",

@@ -2,12 +2,15 @@
 
 use std::ffi::OsStr;
 use std::io::Read;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use berth_model::DiskFormat;
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
 
 use crate::StorageError;
 use crate::cage::{Cage, Reach, tool};
@@ -91,7 +94,8 @@ fn finish(mut command: Command, verb: &str, cancelled: &dyn Fn() -> bool) -> Res
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
-        .current_dir("/");
+        .current_dir("/")
+        .process_group(0);
     let mut child = command.spawn().map_err(wrong(verb))?;
     let (stdout, stderr) = (reader(child.stdout.take()), reader(child.stderr.take()));
     let ended = wait(&mut child, verb, cancelled);
@@ -154,11 +158,19 @@ fn wait(child: &mut Child, verb: &str, cancelled: &dyn Fn() -> bool) -> Result<E
             })
         };
         if let Some(error) = stopped {
-            let _ = child.kill();
-            let _ = child.wait();
+            kill_all(child);
             return Err(error);
         }
         std::thread::sleep(pause);
         pause = (pause * 2).min(Duration::from_millis(50));
     }
+}
+
+/// Kills it with its group: a bwrap that is killed while it starts leaves its first child waiting for it for ever.
+fn kill_all(child: &mut Child) {
+    let group = i32::try_from(child.id()).map(Pid::from_raw);
+    if group.is_ok_and(|group| killpg(group, Signal::SIGKILL).is_err()) {
+        let _ = child.kill();
+    }
+    let _ = child.wait();
 }

@@ -5,7 +5,7 @@
 use std::fs;
 use std::io::{Cursor, Read};
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use berth_model::{Code, DiskFormat, Gib, ImageId, InstanceId, VolumeId};
@@ -15,6 +15,7 @@ use place::{Place, settings};
 mod formats;
 mod hostile;
 mod place;
+mod space;
 
 #[test]
 fn what_is_known_of_an_image_is_what_was_brought() {
@@ -244,46 +245,6 @@ fn qemus_user_reads_images_writes_volumes_and_nobody_else_does() {
         assert_eq!(may(user, "-w", &dir), expected, "{user} makes sockets");
     }
     assert!(!may("nobody", "-w", &image), "an image may be written");
-}
-
-/// A mount that goes with the test.
-struct Mounted(PathBuf);
-
-impl Drop for Mounted {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg(&self.0).status();
-    }
-}
-
-#[test]
-fn a_full_disk_is_said_and_nothing_is_left() {
-    if !nix::unistd::geteuid().is_root() {
-        eprintln!("SKIPPED: a small disk is mounted only by root");
-        return;
-    }
-    let dir = tempfile::tempdir().unwrap();
-    let state = dir.path().join("state");
-    fs::create_dir(&state).unwrap();
-    let mounted = Command::new("mount")
-        .args(["-t", "tmpfs", "-o", "size=4m", "tmpfs"])
-        .arg(&state)
-        .status()
-        .unwrap();
-    assert!(mounted.success());
-    let guard = Mounted(state.clone());
-    let storage = Storage::open(settings(dir.path())).unwrap();
-    assert!(!storage.space().unwrap().total.is_multiple_of(8 << 20));
-    let bytes: Box<dyn Read + Send> = Box::new(std::io::repeat(7).take(8 << 20));
-    let result = storage.import_image(
-        ImageId::new(),
-        ImageSource::Reader(bytes, None),
-        &ImportChecks::default(),
-        &|| false,
-        &mut |_, _| {},
-    );
-    assert_eq!(result.unwrap_err().code(), Code::StorageFull);
-    assert_eq!(fs::read_dir(state.join("tmp")).unwrap().count(), 0);
-    drop(guard);
 }
 
 #[test]
