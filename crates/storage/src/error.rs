@@ -72,6 +72,22 @@ pub enum StorageError {
     /// User data is larger than a seed disk takes.
     #[error("{0} bytes of user data don't fit: at most 16384 are taken")]
     UserData(usize),
+    /// An address that nothing is fetched from.
+    #[error("nothing is fetched from {address}: {why}")]
+    Refused {
+        /// The address, without its query and whoever logs in.
+        address: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The server can't be reached, or does what it may not.
+    #[error("{address} can't be fetched: {why}")]
+    Fetch {
+        /// The address, without its query and whoever logs in.
+        address: String,
+        /// What it did.
+        why: String,
+    },
     /// The transfer was cancelled, or its sender went away.
     #[error("the import was cancelled")]
     Cancelled,
@@ -102,7 +118,8 @@ impl StorageError {
         match self {
             Self::Full { .. } | Self::NoRoom { .. } => Code::StorageFull,
             Self::Image(_) | Self::Checksum { .. } => Code::InvalidImage,
-            Self::TooSmall { .. } => Code::InvalidArgument,
+            Self::TooSmall { .. } | Self::Refused { .. } => Code::InvalidArgument,
+            Self::Fetch { .. } => Code::FetchFailed,
             Self::UserData(_) => Code::TooLarge,
             Self::Cancelled => Code::OperationCancelled,
             Self::Deadline { .. } => Code::DeadlineExceeded,

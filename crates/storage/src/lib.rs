@@ -4,6 +4,7 @@
 //!   state_dir/ images/<image>.qcow2      read-only for ever, what volumes are built on
 //!              volumes/<volume>.qcow2    an overlay on an image; QEMU's own user may write it
 //!              instances/<instance>/     seed.img, console.log, sockets
+//!              downloads/<image>.part    what is being fetched; goes on after a restart
 //!              tmp/                      half-made files; emptied when the daemon starts
 //! ```
 //!
@@ -17,8 +18,11 @@ mod cage;
 mod convert;
 mod copied;
 mod error;
+mod fetch;
 mod files;
 mod format;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod image;
 mod instance;
 mod inventory;
@@ -32,6 +36,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use error::StorageError;
+pub use fetch::FetchPolicy;
 pub use image::{ImageFacts, ImageSource, ImportChecks};
 pub use instance::InstanceDir;
 pub use inventory::Inventory;
@@ -77,6 +82,7 @@ struct Inner {
 const IMAGES: &str = "images";
 const VOLUMES: &str = "volumes";
 const INSTANCES: &str = "instances";
+const DOWNLOADS: &str = "downloads";
 const TMP: &str = "tmp";
 
 impl Storage {
@@ -104,6 +110,7 @@ impl Storage {
         ] {
             files::ensure_dir(dir, 0o711)?;
         }
+        files::ensure_dir(&state_dir.join(DOWNLOADS), 0o700)?;
         let qemu_img = QemuImg::find(&qemu_img, Cage::find(image_user.as_deref())?)?;
         let direct_io = files::allows_direct_io(&tmp)?;
         Ok(Self(Arc::new(Inner {

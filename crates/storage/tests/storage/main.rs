@@ -12,6 +12,7 @@ use berth_model::{Code, DiskFormat, Gib, ImageId, InstanceId, VolumeId};
 use berth_storage::{ImageSource, ImportChecks, Seed, Settings, Storage, StorageError};
 use place::{Place, settings};
 
+mod fetch;
 mod formats;
 mod hostile;
 mod place;
