@@ -30,9 +30,9 @@ const CHUNK: usize = 1 << 20;
 /// How many files may stand on each other.
 const CHAIN_MAX: usize = 64;
 
-/// zstd: better and faster than zlib. Eight requests at once, in whatever order they are done: the file is new, and
-/// compressed clusters have no order that would matter to who reads them.
-const OPTIONS: [&str; 7] = ["-c", "-m", "8", "-W", "-o", "compression_type=zstd", "-q"];
+/// zstd: smaller and five times faster than zlib. Sixteen requests at once, as many as qemu-img takes, done in whatever
+/// order: the file is new, and compressed clusters have no order that would matter to who reads them.
+const OPTIONS: [&str; 7] = ["-c", "-m", "16", "-W", "-o", "compression_type=zstd", "-q"];
 
 impl Storage {
     /// Makes sure that an image has all that a volume which nobody has open holds: flattened (it stands on nothing),
