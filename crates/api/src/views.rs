@@ -8,7 +8,7 @@ use berth_engine::{
     Consistency, Detail, EventRecord, Fault, ImageRecord, KeyPairRecord, OperationRecord, Phase, SnapshotRecord,
     VolumeRecord,
 };
-use berth_model::{Action, DiskFormat, VolumeAction};
+use berth_model::{Action, VolumeAction};
 
 pub(crate) fn instance(detail: &Detail) -> InstanceView {
     let record = &detail.instance;
@@ -86,11 +86,7 @@ pub(crate) fn image(record: &ImageRecord) -> ImageView {
     ImageView {
         id: record.id,
         name: record.name.clone(),
-        format: match record.format {
-            DiskFormat::Qcow2 => "qcow2",
-            DiskFormat::Raw => "raw",
-        }
-        .to_owned(),
+        format: record.format.to_string(),
         virtual_size: record.virtual_size,
         file_size: record.file_size,
         sha256: record.sha256.clone(),

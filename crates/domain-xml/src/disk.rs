@@ -2,7 +2,6 @@
 //!
 //! One that is plugged into a guest that runs has the same element as one that is there from the start.
 
-use berth_model::DiskFormat;
 use serde::Serialize;
 
 use crate::domain::IOTHREAD;
@@ -96,10 +95,7 @@ impl Driver {
         let unmap = (!disk.read_only).then_some("unmap");
         Self {
             name: "qemu",
-            format: match disk.format {
-                DiskFormat::Qcow2 => "qcow2",
-                DiskFormat::Raw => "raw",
-            },
+            format: disk.format.qemu_name(),
             cache,
             io,
             // The guest is held rather than told: a file system that has seen an I/O error stays read-only for good,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use berth_model::{DiskFormat, Firmware, ImageId, Name, OsFamily};
-use berth_storage::ImageSource;
+use berth_storage::{ImageSource, ImportChecks};
 use berth_store::{ImageRecord, OperationRecord, Page, Requester, StoreError, Task, VolumeRecord};
 use jiff::Timestamp;
 
@@ -52,7 +52,7 @@ impl Engine {
         let facts = blocking(move || {
             let source = ImageSource::Reader(bytes, length);
             let cancelled = || cancelled.load(Ordering::Relaxed);
-            Ok(storage.import_image(id, source, &cancelled, &mut |_, _| {})?)
+            Ok(storage.import_image(id, source, &ImportChecks::default(), &cancelled, &mut |_, _| {})?)
         })
         .await?;
         let record = ImageRecord {

@@ -73,6 +73,8 @@ codes! {
     StorageError = "storage_error", 500, 6;
     /// A disk image is broken, of another format, or refers to other files.
     InvalidImage = "invalid_image", 400, 2;
+    /// What was to be fetched could not be: the server can't be reached, breaks off, or answers nonsense.
+    FetchFailed = "fetch_failed", 502, 1;
     /// The database can't be read or written.
     StoreError = "store_error", 500, 6;
     /// It took longer than it may.

@@ -28,7 +28,8 @@ pub enum Firmware {
     UefiSecureBoot,
 }
 
-/// How a disk image is written down.
+/// How a disk image is written down. What guests run on is always qcow2, and the seed disk is raw; the others are taken
+/// from who brings them, and converted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DiskFormat {
@@ -36,4 +37,40 @@ pub enum DiskFormat {
     Qcow2,
     /// The bytes of the disk, one after the other.
     Raw,
+    /// VMware's, in one file.
+    Vmdk,
+    /// VirtualBox's.
+    Vdi,
+    /// Connectix' and Microsoft's older one.
+    Vhd,
+    /// Microsoft's newer one.
+    Vhdx,
+}
+
+impl DiskFormat {
+    /// The format as people write it, and as it is on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Qcow2 => "qcow2",
+            Self::Raw => "raw",
+            Self::Vmdk => "vmdk",
+            Self::Vdi => "vdi",
+            Self::Vhd => "vhd",
+            Self::Vhdx => "vhdx",
+        }
+    }
+
+    /// QEMU's name of the driver that reads it (`qemu-img -f`, libvirt's `<driver type=…>`).
+    pub const fn qemu_name(self) -> &'static str {
+        match self {
+            Self::Vhd => "vpc",
+            other => other.as_str(),
+        }
+    }
+}
+
+impl std::fmt::Display for DiskFormat {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
 }

@@ -3,6 +3,7 @@
 //! Pure: no I/O, no async, nothing of ours below it. Every other crate speaks in these words.
 
 mod action;
+mod checksum;
 mod code;
 pub mod diagram;
 mod guest;
@@ -22,6 +23,7 @@ mod volume_type;
 mod work;
 
 pub use action::{Action, AfterCrash, Fallback, From, Landing, ParseActionError, Position, Row, Step, TABLE};
+pub use checksum::{Checksum, ParseChecksumError};
 pub use code::Code;
 pub use guest::{GuestEvent, GuestStatus, OffReason, PauseReason};
 pub use id::{

@@ -1,9 +1,12 @@
 //! What can go wrong with files: what was being done, with which file, and what the kernel or qemu-img said.
 
+use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use berth_model::{Code, Gib};
+use berth_model::{Checksum, Code, Gib};
+
+use crate::Space;
 
 /// Why a file could not be made, read or removed.
 #[derive(Debug, thiserror::Error)]
@@ -16,6 +19,17 @@ pub enum StorageError {
         /// With which file.
         path: PathBuf,
     },
+    /// No room would be left.
+    #[error(
+        "no room for {}: {} are free, of which {} are reserved for what is being written and {} are kept free (low_space)",
+        Amount(*.wanted), Amount(.space.free), Amount(.space.reserved), Amount(.space.low_space)
+    )]
+    NoRoom {
+        /// How many bytes were to be written.
+        wanted: u64,
+        /// What there was.
+        space: Space,
+    },
     /// The kernel refused.
     #[error("can't {what} {}: {source}", .path.display())]
     Io {
@@ -27,8 +41,18 @@ pub enum StorageError {
         source: io::Error,
     },
     /// What was given is no image that is accepted.
-    #[error("not an image that is accepted: {0}; give qcow2 without a backing file, or raw")]
+    #[error(
+        "not an image that is accepted: {0}; give one file that is a whole disk: qcow2, raw, vmdk, vdi, vhd or vhdx"
+    )]
     Image(String),
+    /// What was given is not what its publisher says.
+    #[error("the checksum is wrong: expected {expected}, got {got}; the file is damaged, or another one")]
+    Checksum {
+        /// What it was to hash to.
+        expected: Box<Checksum>,
+        /// What it does.
+        got: Box<Checksum>,
+    },
     /// The volume would be smaller than its image.
     #[error("a volume of {size} is too small for an image of {needed}")]
     TooSmall {
@@ -48,6 +72,22 @@ pub enum StorageError {
     /// User data is larger than a seed disk takes.
     #[error("{0} bytes of user data don't fit: at most 16384 are taken")]
     UserData(usize),
+    /// An address that nothing is fetched from.
+    #[error("nothing is fetched from {address}: {why}")]
+    Refused {
+        /// The address, without its query and whoever logs in.
+        address: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The server can't be reached, or does what it may not.
+    #[error("{address} can't be fetched: {why}")]
+    Fetch {
+        /// The address, without its query and whoever logs in.
+        address: String,
+        /// What it did.
+        why: String,
+    },
     /// The transfer was cancelled, or its sender went away.
     #[error("the import was cancelled")]
     Cancelled,
@@ -76,9 +116,10 @@ impl StorageError {
     /// The stable code.
     pub fn code(&self) -> Code {
         match self {
-            Self::Full { .. } => Code::StorageFull,
-            Self::Image(_) => Code::InvalidImage,
-            Self::TooSmall { .. } => Code::InvalidArgument,
+            Self::Full { .. } | Self::NoRoom { .. } => Code::StorageFull,
+            Self::Image(_) | Self::Checksum { .. } => Code::InvalidImage,
+            Self::TooSmall { .. } | Self::Refused { .. } => Code::InvalidArgument,
+            Self::Fetch { .. } => Code::FetchFailed,
             Self::UserData(_) => Code::TooLarge,
             Self::Cancelled => Code::OperationCancelled,
             Self::Deadline { .. } => Code::DeadlineExceeded,
@@ -93,5 +134,19 @@ impl StorageError {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::Full { what, path },
             _ => Self::Io { what, path, source },
         }
+    }
+}
+
+/// Bytes as people read them.
+pub(crate) struct Amount(pub(crate) u64);
+
+impl fmt::Display for Amount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let units = [("GiB", 30), ("MiB", 20), ("KiB", 10)];
+        let Some((unit, bits)) = units.into_iter().find(|(_, bits)| self.0 >> bits > 0) else {
+            return write!(f, "{} bytes", self.0);
+        };
+        let tenths = (u128::from(self.0) * 10) >> bits;
+        write!(f, "{}.{} {unit}", tenths / 10, tenths % 10)
     }
 }

@@ -2,25 +2,30 @@
 
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 
 use nix::fcntl::OFlag;
-use nix::unistd::{Gid, Uid, User, chown, geteuid};
+use nix::unistd::{Gid, Uid, User, chown, fchown, getegid, geteuid};
 
 use crate::StorageError;
 
-/// Who QEMU runs as. Files are given to it only by root.
+/// A user whom files are given to. Only root gives files away.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Owner(Option<(Uid, Gid)>);
 
 impl Owner {
-    /// The user of that name; nobody in particular if there is no name, or we aren't root.
-    pub(crate) fn named(name: Option<&str>) -> Result<Self, StorageError> {
+    /// The user of that name, as this setting says; nobody in particular if there is no name, or we aren't root.
+    pub(crate) fn named(name: Option<&str>, setting: &str) -> Result<Self, StorageError> {
         let Some(name) = name else { return Ok(Self(None)) };
-        let missing = || StorageError::Missing(format!("there is no user '{name}' on this host: set qemu_user"));
+        let missing = || StorageError::Missing(format!("there is no user '{name}' on this host: set {setting}"));
         let user = User::from_name(name).ok().flatten().ok_or_else(missing)?;
         Ok(Self(geteuid().is_root().then_some((user.uid, user.gid))))
+    }
+
+    /// The user and group of that number, whether they have an account or not.
+    pub(crate) fn number(id: u32) -> Self {
+        Self(geteuid().is_root().then_some((Uid::from_raw(id), Gid::from_raw(id))))
     }
 
     /// The user and group, if files are given to any.
@@ -28,13 +33,42 @@ impl Owner {
         self.0
     }
 
-    /// Gives a file to QEMU, and sets who else may do what with it.
+    /// Gives a file to this user, and sets who else may do what with it.
     pub(crate) fn give(self, path: &Path, mode: u32) -> Result<(), StorageError> {
         if let Some((user, group)) = self.0 {
             chown(path, Some(user), Some(group)).map_err(|errno| StorageError::io("give away", path)(errno.into()))?;
         }
         fs::set_permissions(path, Permissions::from_mode(mode)).map_err(StorageError::io("set the mode of", path))
     }
+
+    /// Lets a group read a file of this user.
+    pub(crate) fn share(self, path: &Path, group: Gid) -> Result<(), StorageError> {
+        let user = self.0.map_or_else(geteuid, |(user, _)| user);
+        chown(path, Some(user), Some(group)).map_err(|errno| StorageError::io("give away", path)(errno.into()))?;
+        fs::set_permissions(path, Permissions::from_mode(0o640)).map_err(StorageError::io("set the mode of", path))
+    }
+}
+
+/// Takes over a file that a caged process made, and opens it. It must be a file and have no other name: a link would
+/// lead to something else that is given away.
+pub(crate) fn take(path: &Path, owner: Owner, mode: u32) -> Result<File, StorageError> {
+    let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK;
+    let file = OpenOptions::new().read(true).custom_flags(flags.bits()).open(path);
+    let file = file.map_err(StorageError::io("open", path))?;
+    let found = file.metadata().map_err(StorageError::io("look at", path))?;
+    if !found.is_file() || found.nlink() != 1 {
+        return Err(StorageError::Strange {
+            path: path.to_owned(),
+            why: "it is no plain file with one name".to_owned(),
+        });
+    }
+    if geteuid().is_root() {
+        let (user, group) = owner.ids().unwrap_or((geteuid(), getegid()));
+        fchown(&file, Some(user), Some(group)).map_err(|errno| StorageError::io("give away", path)(errno.into()))?;
+    }
+    file.set_permissions(Permissions::from_mode(mode))
+        .map_err(StorageError::io("set the mode of", path))?;
+    Ok(file)
 }
 
 /// Makes sure a directory is there and lets through whom the mode says.

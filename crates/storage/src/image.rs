@@ -1,15 +1,22 @@
-//! Images: read once from whoever brings them, checked, and never written again.
+//! Images: read once from whoever brings them, checked, converted, and never written again.
+//!
+//! ```text
+//!   a stream ──copy, hash──▶ tmp/<id>/brought ──our parser──▶ caged: check, measure, convert ──▶ tmp/<id>/work/made
+//!                            its room is reserved             its room is reserved                  │ our parser again
+//!                                                                                  images/<id> ◀────┘ fsync, rename
+//! ```
 
 use std::ffi::OsStr;
-use std::fs::{self, File};
-use std::io::{Read, Seek as _, SeekFrom, Write as _};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use berth_model::{DiskFormat, ImageId, VOLUME_MAX};
-use sha2::{Digest as _, Sha256};
+use berth_model::{Checksum, DiskFormat, ImageId, VOLUME_MAX};
 
-use crate::files::{self, create, publish};
-use crate::qcow2::{self, HEAD, Sniffed, check_size};
+use crate::cage::Reach;
+use crate::convert::{self, Disk};
+use crate::copied::{Caller, Copied};
+use crate::files::{self, publish};
+use crate::format::{self, Recognised};
 use crate::{IMAGES, Storage, StorageError};
 
 /// Where the bytes of an image come from.
@@ -18,6 +25,25 @@ pub enum ImageSource {
     File(PathBuf),
     /// A stream, and its length in bytes if that is known.
     Reader(Box<dyn Read + Send>, Option<u64>),
+}
+
+/// What the bytes of an image are held to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ImportChecks {
+    /// What they must hash to, if somebody knows.
+    pub checksum: Option<Checksum>,
+    /// How many there may be.
+    pub size_max: u64,
+}
+
+impl Default for ImportChecks {
+    /// No checksum, and as many bytes as a volume may have.
+    fn default() -> Self {
+        Self {
+            checksum: None,
+            size_max: VOLUME_MAX.bytes(),
+        }
+    }
 }
 
 /// What is known of an image once it is there.
@@ -33,31 +59,25 @@ pub struct ImageFacts {
     pub sha256: String,
 }
 
-/// How much is copied at a time.
-const CHUNK: usize = 1 << 20;
-
 impl Storage {
     /// Where an image is.
     pub fn image_path(&self, id: ImageId) -> PathBuf {
         self.dir(IMAGES).join(format!("{id}.qcow2"))
     }
 
-    /// Reads an image to its end, checks it, and puts it in place. `cancelled` is asked between chunks; `progress` is
-    /// told the bytes so far, and of how many if that is known. Whatever goes wrong, nothing is left.
+    /// Reads an image to its end, checks it, converts it, and puts it in place. `cancelled` is asked now and then;
+    /// `progress` is told the bytes that were read so far, and of how many if that is known. Whatever goes wrong,
+    /// nothing is left, and its room is free again.
     pub fn import_image(
         &self,
         id: ImageId,
         source: ImageSource,
+        checks: &ImportChecks,
         cancelled: &dyn Fn() -> bool,
         progress: &mut dyn FnMut(u64, Option<u64>),
     ) -> Result<ImageFacts, StorageError> {
-        let dir = self.tmp(id.to_string());
-        files::ensure_dir(&dir, 0o700)?;
-        let imported = self.import_in(&dir, id, source, cancelled, progress);
-        let cleared = files::remove_dir(&dir);
-        let facts = imported?;
-        cleared?;
-        Ok(facts)
+        let caller = Caller { cancelled, progress };
+        self.in_workshop(&id.to_string(), |dir| self.import_in(dir, id, source, checks, caller))
     }
 
     fn import_in(
@@ -65,48 +85,61 @@ impl Storage {
         dir: &Path,
         id: ImageId,
         source: ImageSource,
-        cancelled: &dyn Fn() -> bool,
-        progress: &mut dyn FnMut(u64, Option<u64>),
+        checks: &ImportChecks,
+        mut caller: Caller<'_>,
     ) -> Result<ImageFacts, StorageError> {
         let brought = dir.join("brought");
-        let (mut reader, length) = open(source)?;
-        let (file, sha256) = copy(&mut reader, &brought, (length, cancelled), progress)?;
-        let (format, virtual_size) = inspect(file, &brought)?;
-        // QEMU's user works in here, and nowhere else.
-        self.0.owner.give(&brought, 0o600)?;
-        self.0.owner.give(dir, 0o700)?;
-        let whole = match format {
-            DiskFormat::Qcow2 => {
-                let checked = self.0.qemu_img.run_caged(
-                    "check",
-                    &[OsStr::new("-q"), "-f".as_ref(), "qcow2".as_ref(), brought.as_os_str()],
-                );
-                checked.map_err(broken)?;
-                brought
-            }
-            DiskFormat::Raw => {
-                let converted = dir.join("converted");
-                let args = [
-                    OsStr::new("-f"),
-                    "raw".as_ref(),
-                    "-O".as_ref(),
-                    "qcow2".as_ref(),
-                    brought.as_os_str(),
-                    converted.as_os_str(),
-                ];
-                self.0.qemu_img.run_caged("convert", &args)?;
-                converted
-            }
-        };
-        let file_size = fs::metadata(&whole).map_err(StorageError::io("look at", &whole))?.len();
-        self.0.owner.give(&whole, 0o444)?;
-        publish(&whole, &self.image_path(id))?;
+        let mut copied = Copied::new(self, &brought, checks)?;
+        copied.take_all(source, &mut caller)?;
+        let (file, sha256) = copied.finish()?;
+        let length = convert::length(&file, &brought)?;
+        let found = format::inspect(&(file, length)).map_err(StorageError::Image)?;
+        let (made, virtual_size, file_size) = self.convert_brought(&brought, found, dir, caller.cancelled)?;
+        publish(&made, &self.image_path(id))?;
         Ok(ImageFacts {
-            format,
+            format: found.format,
             virtual_size,
             file_size,
             sha256,
         })
+    }
+
+    /// Checks what qemu-img can check, and converts it: where the result is, the size of its disk, and its own.
+    fn convert_brought(
+        &self,
+        brought: &Path,
+        found: Recognised,
+        dir: &Path,
+        cancelled: &dyn Fn() -> bool,
+    ) -> Result<(PathBuf, u64, u64), StorageError> {
+        let qemu_img = &self.0.qemu_img;
+        qemu_img.cage().lend(brought, self.0.owner)?;
+        let files = [brought];
+        if checkable(found.format) {
+            let args = ["-q", "-f", found.format.qemu_name()].map(OsStr::new);
+            let reach = Reach {
+                reads: &files,
+                work: None,
+                file_max: 0,
+            };
+            let checked = qemu_img.run_caged("check", &[&args[..], &[brought.as_os_str()]].concat(), reach, cancelled);
+            checked.map_err(broken)?;
+        }
+        let disk = Disk {
+            by: &self.0.qemu_img,
+            files: &files,
+            format: found.format,
+            virtual_size: found.virtual_size.max(found.or.unwrap_or(0)),
+            cancelled,
+        };
+        let made = self.convert(&disk, &[], dir).map_err(broken)?;
+        let (converted, length) = self.take_converted(&made)?;
+        if !found.allows(converted.virtual_size) {
+            let (said, is) = (found.virtual_size, converted.virtual_size);
+            let why = format!("its header says that its disk has {said} bytes, and qemu-img finds {is}");
+            return Err(StorageError::Image(why));
+        }
+        Ok((made, converted.virtual_size, length))
     }
 
     /// Makes sure an image is gone. Volumes that are built on it would lose their data: the caller knows there are none.
@@ -115,93 +148,31 @@ impl Storage {
     }
 }
 
-fn open(source: ImageSource) -> Result<(Box<dyn Read + Send>, Option<u64>), StorageError> {
-    match source {
-        ImageSource::Reader(reader, length) => Ok((reader, length)),
-        ImageSource::File(path) => {
-            let file = File::open(&path).map_err(StorageError::io("open", &path))?;
-            let length = file.metadata().map_err(StorageError::io("look at", &path))?.len();
-            Ok((Box::new(file), Some(length)))
-        }
+/// Whether `qemu-img check` knows the format: it finds blocks that lie outside the file, which convert reads as zeros.
+/// What is raw can't be wrong, and a VHD ends with its footer or is refused.
+fn checkable(format: DiskFormat) -> bool {
+    match format {
+        DiskFormat::Qcow2 | DiskFormat::Vmdk | DiskFormat::Vdi | DiskFormat::Vhdx => true,
+        DiskFormat::Raw | DiskFormat::Vhd => false,
     }
 }
 
-/// Copies what is brought, with a hole for each run of zeros, and hashes it on the way.
-fn copy(
-    reader: &mut dyn Read,
-    to: &Path,
-    (length, cancelled): (Option<u64>, &dyn Fn() -> bool),
-    progress: &mut dyn FnMut(u64, Option<u64>),
-) -> Result<(File, String), StorageError> {
-    let mut file = create(to, 0o600)?;
-    let mut hash = Sha256::new();
-    let mut chunk = vec![0; CHUNK];
-    let mut so_far = 0_u64;
-    loop {
-        if cancelled() {
-            return Err(StorageError::Cancelled);
+/// What qemu-img finds wrong with a foreign file is wrong with the file; what its cage can't do is not.
+fn broken(error: StorageError) -> StorageError {
+    let cage = ["bwrap:", "setpriv:", "prlimit:"];
+    match error {
+        StorageError::QemuImg { verb, message } if !cage.iter().any(|tool| message.starts_with(tool)) => {
+            StorageError::Image(format!("qemu-img {verb} says: {message}"))
         }
-        // The sender went away: what came so far is no image.
-        let read = reader.read(&mut chunk).map_err(|_| StorageError::Cancelled)?;
-        let Some(bytes) = chunk.get(..read).filter(|bytes| !bytes.is_empty()) else {
-            break;
-        };
-        hash.update(bytes);
-        so_far += bytes.len() as u64;
-        if so_far > VOLUME_MAX.bytes() {
-            return Err(StorageError::Image(format!("it has more than {VOLUME_MAX}")));
-        }
-        let written = if bytes.iter().all(|byte| *byte == 0) {
-            file.seek(SeekFrom::Start(so_far)).map(drop)
-        } else {
-            file.write_all(bytes)
-        };
-        written.map_err(StorageError::io("write", to))?;
-        progress(so_far, length);
+        other => other,
     }
-    if length.is_some_and(|length| length != so_far) {
-        return Err(StorageError::Cancelled);
-    }
-    file.set_len(so_far).map_err(StorageError::io("write", to))?;
-    Ok((file, hexadecimal(&hash.finalize())))
 }
 
+/// Bytes as pairs of hexadecimal digits.
 pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
     let digit = |nibble: u8| char::from_digit(nibble.into(), 16).unwrap_or('?');
     bytes
         .iter()
         .flat_map(|byte| [digit(byte >> 4), digit(byte & 15)])
         .collect()
-}
-
-/// Says what was brought, from its own bytes, or why it is refused.
-fn inspect(mut file: File, path: &Path) -> Result<(DiskFormat, u64), StorageError> {
-    let length = file.metadata().map_err(StorageError::io("look at", path))?.len();
-    let mut head = Vec::with_capacity(HEAD);
-    file.rewind().map_err(StorageError::io("read", path))?;
-    file.take(HEAD as u64)
-        .read_to_end(&mut head)
-        .map_err(StorageError::io("read", path))?;
-    match qcow2::sniff(&head).map_err(StorageError::Image)? {
-        Sniffed::Qcow2(header) => {
-            header.check_foreign().map_err(StorageError::Image)?;
-            Ok((DiskFormat::Qcow2, header.virtual_size))
-        }
-        Sniffed::Raw => {
-            check_size(length).map_err(StorageError::Image)?;
-            if length % 512 != 0 {
-                let why = format!("it is not qcow2, and {length} bytes are no whole sectors of a raw disk");
-                return Err(StorageError::Image(why));
-            }
-            Ok((DiskFormat::Raw, length))
-        }
-    }
-}
-
-/// What `qemu-img check` finds wrong is wrong with the image.
-fn broken(error: StorageError) -> StorageError {
-    match error {
-        StorageError::QemuImg { message, .. } => StorageError::Image(format!("qemu-img check says: {message}")),
-        other => other,
-    }
 }

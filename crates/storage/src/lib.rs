@@ -4,40 +4,51 @@
 //!   state_dir/ images/<image>.qcow2      read-only for ever, what volumes are built on
 //!              volumes/<layer>.qcow2     a part of a volume, on an image or another layer; QEMU's own user may write it
 //!              instances/<instance>/     seed.img, console.log, sockets
+//!              downloads/<image>.part    what is being fetched; goes on after a restart
 //!              tmp/                      half-made files; emptied when the daemon starts
 //! ```
 //!
 //! A file appears under its name only when it is whole: it is made in `tmp/`, fsynced, renamed, and its directory is
 //! fsynced. So what is half-made after a crash is in `tmp/`, and every function here may be called again.
 //!
-//! Architecture invariant: a foreign file is looked at by our own parser (`qcow2`) before qemu-img opens it, and
-//! qemu-img opens it confined (`qemu_img`) and with the format said, never guessed.
+//! Architecture invariant: a foreign file is looked at by our own parser (`format`) before qemu-img opens it, and
+//! qemu-img opens it caged (`cage`) and with the format said, never guessed. Who writes reserves the room first (`space`).
 
+mod cage;
+mod convert;
+mod copied;
 mod error;
+mod fetch;
 mod files;
+mod format;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod image;
 mod instance;
 mod inventory;
-mod qcow2;
 mod qemu_img;
 mod seed;
 mod shelf;
+mod space;
 mod volume;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use nix::sys::statvfs::statvfs;
-
 pub use error::StorageError;
-pub use image::{ImageFacts, ImageSource};
+pub use fetch::FetchPolicy;
+pub use image::{ImageFacts, ImageSource, ImportChecks};
 pub use instance::InstanceDir;
 pub use inventory::Inventory;
 pub use seed::Seed;
+pub use space::{LOW_SPACE, Reservation, Space};
 pub use volume::{LayerInfo, Under};
 
+use crate::cage::Cage;
 use crate::files::Owner;
+use crate::format::qcow2;
 use crate::qemu_img::QemuImg;
+use crate::space::Promised;
 
 /// What an operator says of storage, once.
 #[derive(Debug, Clone)]
@@ -46,6 +57,10 @@ pub struct Settings {
     pub state_dir: PathBuf,
     /// Who QEMU runs as; root if none.
     pub qemu_user: Option<String>,
+    /// Who qemu-img runs as while it reads what others made; a number without an account if none.
+    pub image_user: Option<String>,
+    /// How many bytes of the disk nothing is reserved out of; usually [`LOW_SPACE`].
+    pub low_space: u64,
     /// The qemu-img program: a path, or a name that is looked for on `PATH`.
     pub qemu_img: PathBuf,
 }
@@ -58,22 +73,19 @@ pub struct Storage(Arc<Inner>);
 struct Inner {
     state_dir: PathBuf,
     owner: Owner,
+    /// On what others made.
     qemu_img: QemuImg,
+    /// On the volumes of guests.
+    volume_img: QemuImg,
     direct_io: bool,
-}
-
-/// Room on the state directory's file system, in bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Space {
-    /// All of it.
-    pub total: u64,
-    /// What may still be written.
-    pub free: u64,
+    low_space: u64,
+    promised: Promised,
 }
 
 const IMAGES: &str = "images";
 const VOLUMES: &str = "volumes";
 const INSTANCES: &str = "instances";
+const DOWNLOADS: &str = "downloads";
 const TMP: &str = "tmp";
 
 impl Storage {
@@ -82,9 +94,11 @@ impl Storage {
         let Settings {
             state_dir,
             qemu_user,
+            image_user,
+            low_space,
             qemu_img,
         } = settings;
-        let owner = Owner::named(qemu_user.as_deref())?;
+        let owner = Owner::named(qemu_user.as_deref(), "qemu_user")?;
         let tmp = state_dir.join(TMP);
         if tmp.exists() {
             std::fs::remove_dir_all(&tmp).map_err(StorageError::io("empty", &tmp))?;
@@ -99,30 +113,24 @@ impl Storage {
         ] {
             files::ensure_dir(dir, 0o711)?;
         }
-        let qemu_img = QemuImg::find(&qemu_img, owner)?;
+        files::ensure_dir(&state_dir.join(DOWNLOADS), 0o700)?;
+        let volume_img = QemuImg::find(&qemu_img, Cage::for_volumes(owner)?)?;
+        let qemu_img = QemuImg::find(&qemu_img, Cage::find(image_user.as_deref())?)?;
         let direct_io = files::allows_direct_io(&tmp)?;
         Ok(Self(Arc::new(Inner {
             state_dir,
             owner,
             qemu_img,
+            volume_img,
             direct_io,
+            low_space,
+            promised: Promised::default(),
         })))
     }
 
     /// Whether the file system of the volumes allows O_DIRECT (`cache=none`, `io=native`).
     pub fn direct_io(&self) -> bool {
         self.0.direct_io
-    }
-
-    /// Room on the state directory's file system.
-    pub fn space(&self) -> Result<Space, StorageError> {
-        let dir = &self.0.state_dir;
-        let found = statvfs(dir).map_err(|errno| StorageError::io("look at", dir)(errno.into()))?;
-        let bytes = |blocks: u64| blocks.saturating_mul(found.fragment_size());
-        Ok(Space {
-            total: bytes(found.blocks()),
-            free: bytes(found.blocks_available()),
-        })
     }
 
     fn dir(&self, name: &str) -> PathBuf {

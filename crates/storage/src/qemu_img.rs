@@ -1,122 +1,113 @@
-//! qemu-img, confined: an argument vector, no environment, no input, a deadline, and limits on what it may use.
-//!
-//! On files that others made it runs further confined, by the tools of util-linux rather than by unsafe code of our
-//! own between fork and exec: without a network (`unshare --net`), as QEMU's own user without the way back
-//! (`setpriv`), with limits on memory, time and open files (`prlimit`).
+//! qemu-img: an argument vector, no environment, no input, a deadline; on what others made it runs caged (`cage`).
 
-use std::ffi::{OsStr, OsString};
-use std::io::Read as _;
+use std::ffi::OsStr;
+use std::io::Read;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use berth_model::DiskFormat;
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
+
 use crate::StorageError;
-use crate::files::Owner;
+use crate::cage::{Cage, Reach, tool};
 
 /// How long it may take. A convert of the largest image that is read here stays far below it.
 const DEADLINE: Duration = Duration::from_mins(30);
 
-/// The limits on a run over foreign files: 4 GiB of address space, 30 minutes of CPU, 64 files, no core dump.
-const LIMITS: [&str; 4] = ["--as=4294967296", "--cpu=1800", "--nofile=64", "--core=0"];
-
-/// How much of its stderr is kept.
-const STDERR_MAX: u64 = 4096;
+/// How much is kept of what it prints.
+const PRINTED_MAX: u64 = 4096;
 
 /// qemu-img, and how it is confined on this host.
 #[derive(Debug)]
 pub(crate) struct QemuImg {
     program: PathBuf,
-    cage: Vec<OsString>,
+    cage: Cage,
 }
 
 impl QemuImg {
-    /// Finds the program and the tools that confine it.
-    pub(crate) fn find(program: &Path, owner: Owner) -> Result<Self, StorageError> {
-        let missing = |name: &str, package: &str| {
-            StorageError::Missing(format!(
-                "{name} is not installed (package {package}); scripts/install-deps installs it"
-            ))
-        };
-        let program = which(program).ok_or_else(|| missing("qemu-img", "qemu-utils"))?;
-        let prlimit = which(Path::new("prlimit")).ok_or_else(|| missing("prlimit", "util-linux"))?;
-        let mut cage: Vec<OsString> = Vec::new();
-        if let Some((user, group)) = owner.ids() {
-            let unshare = which(Path::new("unshare")).ok_or_else(|| missing("unshare", "util-linux"))?;
-            let setpriv = which(Path::new("setpriv")).ok_or_else(|| missing("setpriv", "util-linux"))?;
-            cage.extend([unshare.into(), "--net".into(), "--".into(), setpriv.into()]);
-            cage.extend([format!("--reuid={user}").into(), format!("--regid={group}").into()]);
-            cage.extend(["--clear-groups", "--no-new-privs", "--"].map(OsString::from));
-        }
-        cage.push(prlimit.into());
-        cage.extend(LIMITS.map(OsString::from));
-        cage.push("--".into());
+    /// Finds the program.
+    pub(crate) fn find(program: &Path, cage: Cage) -> Result<Self, StorageError> {
+        let program = tool(program, "qemu-utils")?;
         Ok(Self { program, cage })
+    }
+
+    /// The cage it runs in.
+    pub(crate) fn cage(&self) -> &Cage {
+        &self.cage
     }
 
     /// Runs it on files that are our own.
     pub(crate) fn run<S: AsRef<OsStr>>(&self, verb: &str, args: &[S]) -> Result<(), StorageError> {
         let mut command = Command::new(&self.program);
         command.arg(verb).args(args);
-        finish(command, verb)
+        finish(command, verb, &|| false).map(drop)
     }
 
-    /// Runs it on a file that somebody else made.
-    pub(crate) fn run_caged<S: AsRef<OsStr>>(&self, verb: &str, args: &[S]) -> Result<(), StorageError> {
-        let Some((first, rest)) = self.cage.split_first() else {
-            return self.run(verb, args);
+    /// Runs it on files that somebody else made, until `cancelled` says so, and returns what it printed.
+    pub(crate) fn run_caged<S: AsRef<OsStr>>(
+        &self,
+        verb: &str,
+        args: &[S],
+        reach: Reach<'_>,
+        cancelled: &dyn Fn() -> bool,
+    ) -> Result<String, StorageError> {
+        let mut command = self.cage.command(&self.program, reach);
+        command.arg(verb).args(args);
+        finish(command, verb, cancelled)
+    }
+
+    /// How many bytes a disk takes at most once it is one qcow2 file, not compressed. `reads`: its file, and those
+    /// beneath it.
+    pub(crate) fn measure(
+        &self,
+        format: DiskFormat,
+        reads: &[&Path],
+        cancelled: &dyn Fn() -> bool,
+    ) -> Result<u64, StorageError> {
+        #[derive(serde::Deserialize)]
+        struct Measured {
+            required: u64,
+        }
+        let Some(top) = reads.first() else { return Ok(0) };
+        let args = ["--output=json", "-O", "qcow2", "-f", format.qemu_name()].map(OsStr::new);
+        let reach = Reach {
+            reads,
+            work: None,
+            file_max: 0,
         };
-        let mut command = Command::new(first);
-        command.args(rest).arg(&self.program).arg(verb).args(args);
-        finish(command, verb)
+        let printed = self.run_caged("measure", &[&args[..], &[top.as_os_str()]].concat(), reach, cancelled)?;
+        let measured: Measured = serde_json::from_str(&printed).map_err(|error| StorageError::QemuImg {
+            verb: "measure".to_owned(),
+            message: format!("it printed {printed:?}: {error}"),
+        })?;
+        Ok(measured.required)
     }
 }
 
-fn finish(mut command: Command, verb: &str) -> Result<(), StorageError> {
+fn finish(mut command: Command, verb: &str, cancelled: &dyn Fn() -> bool) -> Result<String, StorageError> {
     command
         .env_clear()
         .stdin(Stdio::null())
-        .stdout(Stdio::null())
+        .stdout(Stdio::piped())
         .stderr(Stdio::piped())
-        .current_dir("/");
-    let wrong = |error: std::io::Error| StorageError::QemuImg {
-        verb: verb.to_owned(),
-        message: error.to_string(),
-    };
-    let mut child = command.spawn().map_err(wrong)?;
-    let stderr = child.stderr.take();
-    let reader = std::thread::spawn(move || {
-        let mut said = String::new();
-        if let Some(stderr) = stderr {
-            // What can't be read is not worth more than an empty message.
-            let _ = stderr.take(STDERR_MAX).read_to_string(&mut said);
-        }
-        said
-    });
-    let deadline = Instant::now() + DEADLINE;
-    let mut pause = Duration::from_micros(500);
-    let status = loop {
-        if let Some(status) = child.try_wait().map_err(wrong)? {
-            break status;
-        }
-        if Instant::now() > deadline {
-            let _ = child.kill();
-            let _ = child.wait();
-            return Err(StorageError::Deadline {
-                verb: verb.to_owned(),
-                seconds: DEADLINE.as_secs(),
-            });
-        }
-        std::thread::sleep(pause);
-        pause = (pause * 2).min(Duration::from_millis(50));
-    };
-    let said = reader.join().unwrap_or_default();
+        .current_dir("/")
+        .process_group(0);
+    let mut child = command.spawn().map_err(wrong(verb))?;
+    let (stdout, stderr) = (reader(child.stdout.take()), reader(child.stderr.take()));
+    let ended = wait(&mut child, verb, cancelled);
+    // Its output ends only with the last process of the cage: from then on nobody writes its files.
+    let (printed, said) = (stdout.join().unwrap_or_default(), stderr.join().unwrap_or_default());
+    let status = ended?;
     if status.success() {
-        return Ok(());
+        return Ok(printed);
     }
-    let message = if said.trim().is_empty() {
-        status.to_string()
-    } else {
-        said.trim().to_owned()
+    let message = match said.trim() {
+        "" => status.to_string(),
+        said => said.to_owned(),
     };
     if message.contains("No space left on device") {
         return Err(StorageError::Full {
@@ -130,15 +121,56 @@ fn finish(mut command: Command, verb: &str) -> Result<(), StorageError> {
     })
 }
 
-/// A program on `PATH` or in the directories of the superuser, by its absolute path.
-fn which(program: &Path) -> Option<PathBuf> {
-    if program.is_absolute() {
-        return program.is_file().then(|| program.to_owned());
+fn wrong(verb: &str) -> impl Fn(std::io::Error) -> StorageError {
+    move |error| StorageError::QemuImg {
+        verb: verb.to_owned(),
+        message: error.to_string(),
     }
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let usual = ["/usr/sbin", "/usr/bin", "/sbin", "/bin"].map(PathBuf::from);
-    std::env::split_paths(&path)
-        .chain(usual)
-        .map(|dir| dir.join(program))
-        .find(|path| path.is_file())
+}
+
+/// Reads what a process prints, to its end.
+fn reader(pipe: Option<impl Read + Send + 'static>) -> JoinHandle<String> {
+    std::thread::spawn(move || {
+        let mut kept = Vec::new();
+        if let Some(mut pipe) = pipe {
+            // What can't be read is not worth more than an empty message; what is too much is read and dropped.
+            let _ = pipe.by_ref().take(PRINTED_MAX).read_to_end(&mut kept);
+            let _ = std::io::copy(&mut pipe, &mut std::io::sink());
+        }
+        String::from_utf8_lossy(&kept).into_owned()
+    })
+}
+
+/// Waits until it ends by itself, or has to.
+fn wait(child: &mut Child, verb: &str, cancelled: &dyn Fn() -> bool) -> Result<ExitStatus, StorageError> {
+    let deadline = Instant::now() + DEADLINE;
+    let mut pause = Duration::from_micros(500);
+    loop {
+        if let Some(status) = child.try_wait().map_err(wrong(verb))? {
+            return Ok(status);
+        }
+        let stopped = if cancelled() {
+            Some(StorageError::Cancelled)
+        } else {
+            (Instant::now() > deadline).then(|| StorageError::Deadline {
+                verb: verb.to_owned(),
+                seconds: DEADLINE.as_secs(),
+            })
+        };
+        if let Some(error) = stopped {
+            kill_all(child);
+            return Err(error);
+        }
+        std::thread::sleep(pause);
+        pause = (pause * 2).min(Duration::from_millis(50));
+    }
+}
+
+/// Kills it with its group: a bwrap that is killed while it starts leaves its first child waiting for it for ever.
+fn kill_all(child: &mut Child) {
+    let group = i32::try_from(child.id()).map(Pid::from_raw);
+    if group.is_ok_and(|group| killpg(group, Signal::SIGKILL).is_err()) {
+        let _ = child.kill();
+    }
+    let _ = child.wait();
 }

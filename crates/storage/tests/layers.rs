@@ -20,6 +20,8 @@ impl Place {
         let settings = Settings {
             state_dir: dir.path().join("state"),
             qemu_user: None,
+            image_user: None,
+            low_space: 0,
             qemu_img: "qemu-img".into(),
         };
         let storage = Storage::open(settings).unwrap();

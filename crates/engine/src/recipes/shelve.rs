@@ -31,7 +31,7 @@ fn shelve(cx: &Context, memo: &mut Memo) -> Result<(), Failure> {
         stop::cleanly(cx)?;
     }
     let (layer, id) = (guest::root_layer(cx)?, cx.needed::<ImageId>(SHELF_IMAGE)?);
-    let saved = cx.world.storage.save_volume(layer, id).or_fail()?;
+    let saved = cx.world.storage.save_volume(layer, id, &|| false).or_fail()?;
     let shelf = ImageRecord {
         id,
         project: cx.subject.instance.project.clone(),

@@ -8,6 +8,7 @@ use std::sync::mpsc::{Sender, channel};
 use berth_domain_xml::{Disk, ObservedDisk};
 use berth_model::{Code, VolumeId};
 use berth_ops::Failure;
+use berth_storage::StorageError;
 use berth_store::{StoreError, Task, TaskClaim, VolumeRecord};
 
 use crate::context::{OrFail, Signal, Subject, Watch};
@@ -67,6 +68,17 @@ impl TaskContext {
             return Err(Failure::Cancelled);
         }
         Ok(())
+    }
+
+    /// What an adapter made, or why not; that it was stopped is no failure of its own.
+    pub(crate) fn unless_taken_back<T>(&self, made: Result<T, StorageError>) -> Result<T, Failure> {
+        match made {
+            Err(StorageError::Cancelled) => {
+                self.go_on()?;
+                Err(Failure::fatal(Code::OperationCancelled, "it was stopped"))
+            }
+            other => other.or_fail(),
+        }
     }
 
     /// One of the volumes.

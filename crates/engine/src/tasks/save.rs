@@ -18,8 +18,9 @@ fn save(cx: &TaskContext, memo: &mut Memo) -> Result<(), Failure> {
     let Task::SaveAsImage { layer, image, .. } = &cx.task else {
         return Err(Failure::fatal(Code::Internal, "nothing is to be saved"));
     };
-    cx.go_on()?;
-    let saved = cx.world.storage.save_volume(*layer, image.id).or_fail()?;
+    let cancelled = || cx.go_on().is_err();
+    let saved = cx.world.storage.save_volume(*layer, image.id, &cancelled);
+    let saved = cx.unless_taken_back(saved)?;
     let made = ImageRecord {
         format: saved.format,
         virtual_size: saved.virtual_size,

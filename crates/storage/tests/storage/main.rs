@@ -5,78 +5,21 @@
 use std::fs;
 use std::io::{Cursor, Read};
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use berth_model::{Code, DiskFormat, Gib, ImageId, InstanceId, LayerId};
-use berth_storage::{ImageFacts, ImageSource, Seed, Settings, Storage, StorageError, Under};
-use tempfile::TempDir;
+use berth_storage::{ImageSource, ImportChecks, Seed, Settings, Storage, StorageError, Under};
+use place::{Place, settings};
 
-struct Place {
-    dir: TempDir,
-    storage: Storage,
-}
-
-fn settings(dir: &Path) -> Settings {
-    Settings {
-        state_dir: dir.join("state"),
-        // An unprivileged user that every machine has; files are given away only by root.
-        qemu_user: Some("nobody".to_owned()),
-        qemu_img: "qemu-img".into(),
-    }
-}
-
-impl Place {
-    fn new() -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
-        let storage = Storage::open(settings(dir.path())).unwrap();
-        Self { dir, storage }
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.dir.path().join(name)
-    }
-
-    fn qemu_img(args: &[&str]) {
-        let status = Command::new("qemu-img").args(args).status().unwrap();
-        assert!(status.success(), "qemu-img {args:?}");
-    }
-
-    /// A qcow2 file of 64 MiB, made by the real qemu-img with these options.
-    fn qcow2(&self, options: &[&str]) -> PathBuf {
-        let path = self.path("given.qcow2");
-        let mut args = vec!["create", "-q", "-f", "qcow2"];
-        args.extend(options);
-        args.extend([path.to_str().unwrap(), "64M"]);
-        Self::qemu_img(&args);
-        path
-    }
-
-    fn import(&self, path: &Path) -> (ImageId, Result<ImageFacts, StorageError>) {
-        let id = ImageId::new();
-        let source = ImageSource::File(path.to_owned());
-        (id, self.storage.import_image(id, source, &|| false, &mut |_, _| {}))
-    }
-
-    fn imported(&self) -> ImageId {
-        let (id, facts) = self.import(&self.qcow2(&[]));
-        facts.unwrap();
-        id
-    }
-
-    fn nothing_is_left(&self) {
-        assert_eq!(
-            fs::read_dir(self.path("state/tmp")).unwrap().count(),
-            0,
-            "something is left in tmp/"
-        );
-        assert_eq!(self.storage.inventory().unwrap(), berth_storage::Inventory::default());
-    }
-}
+mod fetch;
+mod formats;
+mod hostile;
+mod place;
+mod space;
 
 #[test]
-fn a_qcow2_is_taken_as_it_is_and_a_raw_disk_is_converted() {
+fn what_is_known_of_an_image_is_what_was_brought() {
     let place = Place::new();
     let (id, facts) = place.import(&place.qcow2(&[]));
     let facts = facts.unwrap();
@@ -87,77 +30,48 @@ fn a_qcow2_is_taken_as_it_is_and_a_raw_disk_is_converted() {
         .unwrap()
         .stdout;
     assert!(String::from_utf8(sum).unwrap().starts_with(&facts.sha256));
-    let mode = fs::metadata(place.storage.image_path(id)).unwrap().permissions().mode();
-    assert_eq!(mode & 0o777, 0o444, "an image is never written again");
-
-    let raw = place.path("disk.raw");
-    fs::write(&raw, vec![7; 3 << 20]).unwrap();
-    let (id, facts) = place.import(&raw);
-    assert_eq!(facts.unwrap().format, DiskFormat::Raw);
-    let back = place.path("back.raw");
-    let image = place.storage.image_path(id);
-    Place::qemu_img(&[
-        "convert",
-        "-f",
-        "qcow2",
-        "-O",
-        "raw",
-        image.to_str().unwrap(),
-        back.to_str().unwrap(),
-    ]);
-    assert_eq!(fs::read(raw).unwrap(), fs::read(back).unwrap());
+    let found = fs::metadata(place.storage.image_path(id)).unwrap();
+    assert_eq!(
+        found.permissions().mode() & 0o777,
+        0o444,
+        "an image is never written again"
+    );
+    assert_eq!(found.len(), facts.file_size);
 }
 
 #[test]
-fn hostile_images_are_refused_and_leave_nothing() {
+fn an_image_is_held_to_its_checksum_and_size() {
     let place = Place::new();
-    let refused = |path: &Path, says: &str| {
-        let (_, result) = place.import(path);
-        let error = result.unwrap_err();
-        assert_eq!(error.code(), Code::InvalidImage, "{error}");
-        assert!(error.to_string().contains(says), "{error} does not say {says:?}");
-        place.nothing_is_left();
+    let path = place.path("disk.raw");
+    fs::write(&path, b"abc".repeat(512)).unwrap();
+    let import = |checks: &ImportChecks| {
+        let source = ImageSource::File(path.clone());
+        place
+            .storage
+            .import_image(ImageId::new(), source, checks, &|| false, &mut |_, _| {})
     };
-    refused(&place.qcow2(&["-u", "-b", "/etc/shadow", "-F", "raw"]), "backing file");
-    refused(
-        &place.qcow2(&["-u", "-b", "json:{\"driver\":\"nbd\"}", "-F", "raw"]),
-        "backing file",
-    );
-    let data = format!("data_file={},data_file_raw=on", place.path("data.raw").display());
-    refused(&place.qcow2(&["-o", &data]), "in another file");
-    refused(
-        &place.qcow2(&[
-            "-o",
-            "encrypt.format=luks,encrypt.key-secret=s",
-            "--object",
-            "secret,id=s,data=x",
-        ]),
-        "encrypted",
-    );
-
-    let mut bytes = fs::read(place.qcow2(&[])).unwrap();
-    let whole = bytes.clone();
-    let path = place.path("changed");
-    bytes[24..32].copy_from_slice(&u64::MAX.to_be_bytes());
-    fs::write(&path, &bytes).unwrap();
-    refused(&path, "a volume at most");
-    bytes = whole.clone();
-    bytes[72..80].copy_from_slice(&(1_u64 << 40).to_be_bytes());
-    fs::write(&path, &bytes).unwrap();
-    refused(&path, "not known");
-    // The refcount table is somewhere else than the header says.
-    bytes = whole.clone();
-    bytes[48..56].copy_from_slice(&(1_u64 << 50).to_be_bytes());
-    fs::write(&path, &bytes).unwrap();
-    refused(&path, "qemu-img check says");
-    fs::write(&path, &whole[..40]).unwrap();
-    refused(&path, "cut off");
-    fs::write(&path, b"KDMV and more").unwrap();
-    refused(&path, "vmdk");
-    fs::write(&path, b"hello").unwrap();
-    refused(&path, "no whole sectors");
-    fs::write(&path, b"").unwrap();
-    refused(&path, "no bytes");
+    let held_to = |checksum: &str| ImportChecks {
+        checksum: Some(checksum.parse().unwrap()),
+        ..ImportChecks::default()
+    };
+    for program in ["sha256sum", "sha512sum"] {
+        let sum = Command::new(program).arg(&path).output().unwrap().stdout;
+        let sum = String::from_utf8(sum).unwrap().split(' ').next().unwrap().to_owned();
+        import(&held_to(&sum)).unwrap();
+        let other: String = sum.chars().rev().collect();
+        let error = import(&held_to(&other)).unwrap_err();
+        assert_eq!(error.code(), Code::InvalidImage);
+        let said = error.to_string();
+        assert!(
+            said.contains(&format!(":{other}, got sha")) && said.contains(&sum),
+            "{said}"
+        );
+    }
+    let large = import(&ImportChecks {
+        size_max: 1024,
+        ..ImportChecks::default()
+    });
+    assert!(large.unwrap_err().to_string().contains("more than 1.0 KiB"));
 }
 
 /// A sender that goes away.
@@ -175,9 +89,13 @@ fn an_import_that_breaks_off_leaves_nothing() {
     let bytes = fs::read(place.qcow2(&[])).unwrap();
     let length = bytes.len() as u64;
     let import = |source, cancelled: bool| {
-        let result = place
-            .storage
-            .import_image(ImageId::new(), source, &move || cancelled, &mut |_, _| {});
+        let result = place.storage.import_image(
+            ImageId::new(),
+            source,
+            &ImportChecks::default(),
+            &move || cancelled,
+            &mut |_, _| {},
+        );
         assert!(matches!(result, Err(StorageError::Cancelled)), "{result:?}");
         place.nothing_is_left();
     };
@@ -333,45 +251,6 @@ fn qemus_user_reads_images_writes_volumes_and_nobody_else_does() {
         assert_eq!(may(user, "-w", &dir), expected, "{user} makes sockets");
     }
     assert!(!may("nobody", "-w", &image), "an image may be written");
-}
-
-/// A mount that goes with the test.
-struct Mounted(PathBuf);
-
-impl Drop for Mounted {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg(&self.0).status();
-    }
-}
-
-#[test]
-fn a_full_disk_is_said_and_nothing_is_left() {
-    if !nix::unistd::geteuid().is_root() {
-        eprintln!("SKIPPED: a small disk is mounted only by root");
-        return;
-    }
-    let dir = tempfile::tempdir().unwrap();
-    let state = dir.path().join("state");
-    fs::create_dir(&state).unwrap();
-    let mounted = Command::new("mount")
-        .args(["-t", "tmpfs", "-o", "size=4m", "tmpfs"])
-        .arg(&state)
-        .status()
-        .unwrap();
-    assert!(mounted.success());
-    let guard = Mounted(state.clone());
-    let storage = Storage::open(settings(dir.path())).unwrap();
-    assert!(!storage.space().unwrap().total.is_multiple_of(8 << 20));
-    let bytes: Box<dyn Read + Send> = Box::new(std::io::repeat(7).take(8 << 20));
-    let result = storage.import_image(
-        ImageId::new(),
-        ImageSource::Reader(bytes, None),
-        &|| false,
-        &mut |_, _| {},
-    );
-    assert_eq!(result.unwrap_err().code(), Code::StorageFull);
-    assert_eq!(fs::read_dir(state.join("tmp")).unwrap().count(), 0);
-    drop(guard);
 }
 
 #[test]
