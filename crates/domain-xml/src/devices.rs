@@ -1,11 +1,13 @@
 //! The devices of a domain.
 //!
-//! All virtio, on PCI Express. What isn't virtio is what a guest needs before it has drivers: a serial port, VGA.
+//! virtio unless the image says otherwise, on PCI Express. The rest is what a guest needs before it has drivers: a
+//! serial port, VGA.
 
-use berth_model::{Firmware, Mac, OsFamily};
+use berth_model::{DiskBus, Firmware, Mac, OsFamily};
 use serde::Serialize;
 
-use crate::disk::{DiskXml, disks};
+use crate::disk::{DiskXml, disks, on_usb};
+use crate::domain::IOTHREAD;
 use crate::parts::enlightened;
 use crate::spec::{check, path};
 use crate::{DomainSpec, Nic, XmlError};
@@ -70,19 +72,6 @@ pub(crate) struct Devices<'a> {
 impl<'a> Devices<'a> {
     pub(crate) fn of(spec: &'a DomainSpec) -> Result<Self, XmlError> {
         let windows = spec.os == OsFamily::Windows;
-        // Windows' pointer is usable on a screen only as a tablet, and that is USB.
-        let usb = if windows { "qemu-xhci" } else { "none" };
-        let mut controller = vec![Controller {
-            kind: "usb",
-            index: 0,
-            model: usb,
-        }];
-        // The root itself is PCI controller 0; libvirt adds it.
-        controller.extend((1..=ROOT_PORTS).map(|index| Controller {
-            kind: "pci",
-            index,
-            model: "pcie-root-port",
-        }));
         let tablet = Simple {
             kind: Some("tablet"),
             bus: Some("usb"),
@@ -93,7 +82,7 @@ impl<'a> Devices<'a> {
         panic.extend(enlightened(spec).then_some(Simple::model("hyperv")));
         Ok(Self {
             disk: disks(&spec.disks)?,
-            controller,
+            controller: controllers(spec),
             interface: spec.nics.iter().map(Interface::of).collect::<Result<_, _>>()?,
             serial: Serial::of(spec)?,
             channel: Channel {
@@ -146,6 +135,35 @@ struct Controller {
     index: u32,
     #[serde(rename = "@model")]
     model: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    driver: Option<ControllerDriver>,
+}
+
+#[derive(Serialize)]
+struct ControllerDriver {
+    #[serde(rename = "@iothread")]
+    iothread: u32,
+}
+
+/// What devices hang on; libvirt adds AHCI's, which is part of q35, and PCI's root, which is controller 0.
+fn controllers(spec: &DomainSpec) -> Vec<Controller> {
+    let controller = |kind, index, model| Controller {
+        kind,
+        index,
+        model,
+        driver: None,
+    };
+    // Windows' pointer is usable on a screen only as a tablet, and that is USB.
+    let usb = spec.os == OsFamily::Windows || spec.disks.iter().any(on_usb);
+    let mut all = vec![controller("usb", 0, if usb { "qemu-xhci" } else { "none" })];
+    all.extend((1..=ROOT_PORTS).map(|index| controller("pci", index, "pcie-root-port")));
+    if spec.disks.iter().any(|disk| disk.bus == DiskBus::Scsi) {
+        all.push(Controller {
+            driver: Some(ControllerDriver { iothread: IOTHREAD }),
+            ..controller("scsi", 0, "virtio-scsi")
+        });
+    }
+    all
 }
 
 #[derive(Serialize)]

@@ -1,6 +1,6 @@
-//! The disks of a domain: virtio, all through one I/O thread.
+//! The disks of a domain, all of virtio through one I/O thread.
 
-use berth_model::DiskFormat;
+use berth_model::{DiskBus, DiskFormat};
 use serde::Serialize;
 
 use crate::domain::IOTHREAD;
@@ -41,8 +41,8 @@ struct Driver {
     discard: Option<&'static str>,
     #[serde(rename = "@detect_zeroes", skip_serializing_if = "Option::is_none")]
     detect_zeroes: Option<&'static str>,
-    #[serde(rename = "@iothread")]
-    iothread: u32,
+    #[serde(rename = "@iothread", skip_serializing_if = "Option::is_none")]
+    iothread: Option<u32>,
 }
 
 #[derive(Serialize)]
@@ -87,9 +87,25 @@ impl Driver {
             error_policy: "stop",
             discard: unmap,
             detect_zeroes: unmap,
-            iothread: IOTHREAD,
+            // A SCSI disk's is its controller's; no other bus has any.
+            iothread: (disk.bus == DiskBus::Virtio).then_some(IOTHREAD),
         }
     }
+}
+
+/// libvirt's word for what a disk hangs on.
+fn bus(disk: &Disk) -> &'static str {
+    match disk.bus {
+        DiskBus::Virtio => "virtio",
+        DiskBus::Sata if on_usb(disk) => "usb",
+        DiskBus::Sata => "sata",
+        DiskBus::Scsi => "scsi",
+    }
+}
+
+/// Whether the disk has to be a stick: QEMU has no read-only disks on SATA, and every system with SATA knows USB.
+pub(crate) fn on_usb(disk: &Disk) -> bool {
+    disk.bus == DiskBus::Sata && disk.read_only
 }
 
 pub(crate) fn disks(disks: &[Disk]) -> Result<Vec<DiskXml<'_>>, XmlError> {
@@ -116,8 +132,8 @@ impl<'a> DiskXml<'a> {
                 file: path(&disk.path)?,
             },
             target: Target {
-                dev: disk_target(index),
-                bus: "virtio",
+                dev: disk_target(disk.bus, index),
+                bus: bus(disk),
             },
             readonly: disk.read_only.then_some(()),
             serial: disk

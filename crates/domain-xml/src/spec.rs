@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use berth_model::{DiskFormat, Firmware, InstanceId, Mac, Mib, OsFamily, OwnerId};
+use berth_model::{DiskBus, DiskFormat, Firmware, InstanceId, Mac, Mib, OsFamily, OwnerId};
 
 use crate::XmlError;
 use crate::domain::Domain;
@@ -54,7 +54,9 @@ pub struct Disk {
     pub path: PathBuf,
     /// How the file is written down.
     pub format: DiskFormat,
-    /// What the guest reads as the disk's serial number: virtio shows the first 20 bytes.
+    /// What it hangs on. QEMU has no read-only disk on SATA: such a one is a stick on USB.
+    pub bus: DiskBus,
+    /// What the guest reads as the disk's serial number: virtio and SATA show the first 20 bytes.
     pub serial: Option<String>,
     /// The guest may not write.
     pub read_only: bool,

@@ -8,7 +8,7 @@ use std::os::unix::ffi::OsStringExt as _;
 use std::process::Command;
 
 use berth_domain_xml::{Accel, DomainSpec, XmlError};
-use berth_model::{Firmware, OsFamily};
+use berth_model::{DiskBus, Firmware, OsFamily};
 
 /// Whether libvirt's schema (virt-xml-validate of libvirt-clients, with xmllint) takes it.
 fn validate(name: &str, xml: &str) {
@@ -72,6 +72,25 @@ fn windows_secure_boot_kvm() {
             ..common::linux()
         },
     );
+}
+
+/// Both disks of the usual guest on that bus.
+fn on(bus: DiskBus) -> DomainSpec {
+    let mut spec = common::linux();
+    for disk in &mut spec.disks {
+        disk.bus = bus;
+    }
+    spec
+}
+
+#[test]
+fn linux_sata() {
+    golden("linux_sata", &on(DiskBus::Sata));
+}
+
+#[test]
+fn linux_scsi() {
+    golden("linux_scsi", &on(DiskBus::Scsi));
 }
 
 #[test]

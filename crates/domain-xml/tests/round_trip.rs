@@ -7,7 +7,7 @@ mod common;
 use berth_domain_xml::{
     Accel, Disk, DomainSpec, Identity, Nic, Observed, ObservedDisk, ObservedNic, disk_target, observe,
 };
-use berth_model::{DiskFormat, Firmware, Mac, Mib, OsFamily};
+use berth_model::{DiskBus, DiskFormat, Firmware, Mac, Mib, OsFamily};
 use proptest::prelude::*;
 
 /// Text with what XML has to escape in it, and no control characters.
@@ -16,16 +16,23 @@ fn text() -> impl Strategy<Value = String> {
 }
 
 fn disk() -> impl Strategy<Value = Disk> {
-    (text(), any::<bool>(), proptest::option::of(text()), any::<[bool; 3]>()).prop_map(
-        |(path, raw, serial, [read_only, direct, boot])| Disk {
+    let bus = prop_oneof![Just(DiskBus::Virtio), Just(DiskBus::Sata), Just(DiskBus::Scsi)];
+    (
+        text(),
+        any::<bool>(),
+        bus,
+        proptest::option::of(text()),
+        any::<[bool; 3]>(),
+    )
+        .prop_map(|(path, raw, bus, serial, [read_only, direct, boot])| Disk {
             path: format!("/{path}").into(),
             format: if raw { DiskFormat::Raw } else { DiskFormat::Qcow2 },
+            bus,
             serial,
             read_only,
             direct,
             boot,
-        },
-    )
+        })
 }
 
 fn nic() -> impl Strategy<Value = Nic> {
@@ -71,7 +78,7 @@ fn spec() -> impl Strategy<Value = DomainSpec> {
 fn expected(spec: &DomainSpec) -> Observed {
     let disk = |(index, disk): (u32, &Disk)| ObservedDisk {
         path: Some(disk.path.clone()),
-        target: disk_target(index),
+        target: disk_target(disk.bus, index),
         serial: disk.serial.clone(),
     };
     let nic = |nic: &Nic| ObservedNic {

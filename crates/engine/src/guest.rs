@@ -8,7 +8,7 @@
 use std::time::{Duration, Instant};
 
 use berth_domain_xml::{Disk, DomainSpec, Nic, Paths};
-use berth_model::{Code, DiskFormat, GuestStatus, InstanceType, PauseReason};
+use berth_model::{Code, DiskBus, DiskFormat, GuestStatus, InstanceType, PauseReason};
 use berth_network::{GUEST_MTU, Network, NetworkError, Port, Subnet, Vpc};
 use berth_ops::Failure;
 use berth_storage::Seed;
@@ -180,6 +180,7 @@ fn spec(cx: &Context, kind: &InstanceType) -> Result<DomainSpec, Failure> {
         Disk {
             path: world.storage.volume_path(volume.id),
             format: DiskFormat::Qcow2,
+            bus: DiskBus::Virtio,
             serial: Some(volume.id.to_string()),
             read_only: false,
             direct: world.storage.direct_io(),
@@ -188,6 +189,7 @@ fn spec(cx: &Context, kind: &InstanceType) -> Result<DomainSpec, Failure> {
         Disk {
             path: dir.seed,
             format: DiskFormat::Raw,
+            bus: DiskBus::Virtio,
             serial: None,
             read_only: true,
             direct: false,

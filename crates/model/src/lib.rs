@@ -24,7 +24,7 @@ pub use code::Code;
 pub use guest::{GuestEvent, GuestStatus, OffReason, PauseReason};
 pub use id::{ImageId, InstanceId, KeyPairId, OperationId, OwnerId, ParseIdError, PortId, SubnetId, VolumeId, VpcId};
 pub use idempotency::{IdempotencyKey, ParseIdempotencyKeyError};
-pub use image::{DiskFormat, Firmware, OsFamily};
+pub use image::{DiskBus, DiskFormat, Firmware, GuestClock, NicModel, OsFamily};
 pub use instance::{InstanceState, ParseStateError, Stable, Standing};
 pub use instance_type::{InstanceType, default_catalog};
 pub use mac::{Mac, ParseMacError};

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use berth_domain_xml::{Accel, Disk, DomainSpec, Nic, Paths};
-use berth_model::{DiskFormat, Firmware, Mib, OsFamily};
+use berth_model::{DiskBus, DiskFormat, Firmware, Mib, OsFamily};
 
 /// A Linux guest under KVM with BIOS, two disks and a NIC.
 pub(crate) fn linux() -> DomainSpec {
@@ -23,6 +23,7 @@ pub(crate) fn linux() -> DomainSpec {
             Disk {
                 path: "/var/lib/berth/volumes/root.qcow2".into(),
                 format: DiskFormat::Qcow2,
+                bus: DiskBus::Virtio,
                 serial: Some("0198f3c2-7a10-7e1b-9d0a-5c1f6f4e2b13".to_owned()),
                 read_only: false,
                 direct: true,
@@ -31,6 +32,7 @@ pub(crate) fn linux() -> DomainSpec {
             Disk {
                 path: dir.join("seed.img"),
                 format: DiskFormat::Raw,
+                bus: DiskBus::Virtio,
                 serial: None,
                 read_only: true,
                 direct: false,
