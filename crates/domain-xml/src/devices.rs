@@ -3,14 +3,15 @@
 //! virtio unless the image says otherwise, on PCI Express. The rest is what a guest needs before it has drivers: a
 //! serial port, VGA.
 
-use berth_model::{DiskBus, Firmware, Mac, OsFamily};
+use berth_model::{DiskBus, OsFamily};
 use serde::Serialize;
 
 use crate::disk::{DiskXml, disks, on_usb};
 use crate::domain::IOTHREAD;
+use crate::nic::Interface;
 use crate::parts::enlightened;
-use crate::spec::{check, path};
-use crate::{DomainSpec, Nic, XmlError};
+use crate::spec::path;
+use crate::{DomainSpec, XmlError};
 
 /// Ports for PCI Express devices, which q35 can't add while the guest runs. A guest with two disks and a NIC has six
 /// in use (with the agent's channel, balloon and random numbers); the rest are room for volumes and NICs.
@@ -21,7 +22,7 @@ const BALLOON_PERIOD: u32 = 10;
 
 /// A device that is all said with one or two attributes.
 #[derive(Serialize)]
-struct Simple {
+pub(crate) struct Simple {
     #[serde(rename = "@type", skip_serializing_if = "Option::is_none")]
     kind: Option<&'static str>,
     #[serde(rename = "@bus", skip_serializing_if = "Option::is_none")]
@@ -37,7 +38,7 @@ impl Simple {
         model: None,
     };
 
-    const fn kind(kind: &'static str) -> Self {
+    pub(crate) const fn kind(kind: &'static str) -> Self {
         Self {
             kind: Some(kind),
             ..Self::EMPTY
@@ -93,7 +94,7 @@ impl<'a> Devices<'a> {
                 },
             },
             input: windows.then_some(tablet).into_iter().collect(),
-            tpm: (spec.firmware == Firmware::UefiSecureBoot).then_some(Tpm {
+            tpm: spec.tpm.then_some(Tpm {
                 model: "tpm-crb",
                 backend: TpmBackend {
                     kind: "emulator",
@@ -164,51 +165,6 @@ fn controllers(spec: &DomainSpec) -> Vec<Controller> {
         });
     }
     all
-}
-
-#[derive(Serialize)]
-struct Interface<'a> {
-    #[serde(rename = "@type")]
-    kind: &'static str,
-    mac: MacXml,
-    target: Tap<'a>,
-    mtu: Mtu,
-    model: Simple,
-}
-
-#[derive(Serialize)]
-struct MacXml {
-    #[serde(rename = "@address")]
-    address: Mac,
-}
-
-#[derive(Serialize)]
-struct Tap<'a> {
-    #[serde(rename = "@dev")]
-    dev: &'a str,
-    #[serde(rename = "@managed")]
-    managed: &'static str,
-}
-
-#[derive(Serialize)]
-struct Mtu {
-    #[serde(rename = "@size")]
-    size: u32,
-}
-
-impl<'a> Interface<'a> {
-    fn of(nic: &'a Nic) -> Result<Self, XmlError> {
-        Ok(Self {
-            kind: "ethernet",
-            mac: MacXml { address: nic.mac },
-            target: Tap {
-                dev: check("tap", &nic.tap)?,
-                managed: "no",
-            },
-            mtu: Mtu { size: nic.mtu },
-            model: Simple::kind("virtio"),
-        })
-    }
 }
 
 /// The console: QEMU listens, whoever connects takes part, and virtlogd keeps a copy of bounded size.

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use berth_model::{DiskBus, DiskFormat, Firmware, InstanceId, Mac, Mib, OsFamily, OwnerId};
+use berth_model::{DiskBus, DiskFormat, Firmware, GuestClock, InstanceId, Mac, Mib, NicModel, OsFamily, OwnerId};
 
 use crate::XmlError;
 use crate::domain::Domain;
@@ -37,8 +37,14 @@ pub struct DomainSpec {
     pub memory: Mib,
     /// What starts the guest.
     pub firmware: Firmware,
-    /// Decides on clock, enlightenments and pointer.
+    /// Whether the guest has a TPM 2.0.
+    pub tpm: bool,
+    /// Decides on the pointer.
     pub os: OsFamily,
+    /// What the hardware clock shows.
+    pub clock: GuestClock,
+    /// Whether the guest may speak with Hyper-V's interfaces; only KVM has them, TCG goes without.
+    pub hyperv: bool,
     /// Disks in the order the guest sees them.
     pub disks: Vec<Disk>,
     /// NICs in the order the guest sees them; none is fine.
@@ -73,8 +79,10 @@ pub struct Nic {
     pub mac: Mac,
     /// The tap's name in the namespace in which QEMU starts.
     pub tap: String,
-    /// The MTU in bytes, which the guest is told.
+    /// The MTU in bytes: the tap's, and what a virtio NIC tells the guest.
     pub mtu: u32,
+    /// What it looks like to the guest.
+    pub model: NicModel,
 }
 
 /// Where QEMU makes its sockets and files.

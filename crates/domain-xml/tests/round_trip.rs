@@ -7,7 +7,7 @@ mod common;
 use berth_domain_xml::{
     Accel, Disk, DomainSpec, Identity, Nic, Observed, ObservedDisk, ObservedNic, disk_target, observe,
 };
-use berth_model::{DiskBus, DiskFormat, Firmware, Mac, Mib, OsFamily};
+use berth_model::{DiskBus, DiskFormat, Firmware, GuestClock, Mac, Mib, NicModel, OsFamily};
 use proptest::prelude::*;
 
 /// Text with what XML has to escape in it, and no control characters.
@@ -36,10 +36,12 @@ fn disk() -> impl Strategy<Value = Disk> {
 }
 
 fn nic() -> impl Strategy<Value = Nic> {
-    (text(), any::<u32>()).prop_map(|(tap, mtu)| Nic {
+    let model = prop_oneof![Just(NicModel::Virtio), Just(NicModel::E1000e)];
+    (text(), any::<u32>(), model).prop_map(|(tap, mtu, model)| Nic {
         mac: Mac::random(),
         tap,
         mtu,
+        model,
     })
 }
 
@@ -53,24 +55,31 @@ fn spec() -> impl Strategy<Value = DomainSpec> {
             Just(Firmware::UefiSecureBoot)
         ],
         prop_oneof![Just(OsFamily::Linux), Just(OsFamily::Windows), Just(OsFamily::Other)],
+        prop_oneof![Just(GuestClock::Utc), Just(GuestClock::Localtime)],
+        any::<[bool; 2]>(),
     );
     let devices = (
         proptest::collection::vec(disk(), 0..4),
         proptest::collection::vec(nic(), 0..3),
     );
     (texts, parts, devices, 1..512u32, 1..1u64 << 30).prop_map(
-        |((name, title, project), (accel, firmware, os), (disks, nics), vcpus, memory)| DomainSpec {
-            name,
-            title,
-            project,
-            accel,
-            firmware,
-            os,
-            disks,
-            nics,
-            vcpus,
-            memory: Mib(memory),
-            ..common::linux()
+        |((name, title, project), (accel, firmware, os, clock, [tpm, hyperv]), (disks, nics), vcpus, memory)| {
+            DomainSpec {
+                name,
+                title,
+                project,
+                accel,
+                firmware,
+                tpm,
+                os,
+                clock,
+                hyperv,
+                disks,
+                nics,
+                vcpus,
+                memory: Mib(memory),
+                ..common::linux()
+            }
         },
     )
 }

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use berth_domain_xml::{Accel, Disk, DomainSpec, Nic, Paths};
-use berth_model::{DiskBus, DiskFormat, Firmware, Mib, OsFamily};
+use berth_model::{DiskBus, DiskFormat, Firmware, GuestClock, Mib, NicModel, OsFamily};
 
 /// A Linux guest under KVM with BIOS, two disks and a NIC.
 pub(crate) fn linux() -> DomainSpec {
@@ -18,7 +18,10 @@ pub(crate) fn linux() -> DomainSpec {
         vcpus: 2,
         memory: Mib(2048),
         firmware: Firmware::Bios,
+        tpm: false,
         os: OsFamily::Linux,
+        clock: GuestClock::Utc,
+        hyperv: false,
         disks: vec![
             Disk {
                 path: "/var/lib/berth/volumes/root.qcow2".into(),
@@ -43,6 +46,7 @@ pub(crate) fn linux() -> DomainSpec {
             mac: "52:54:00:12:34:56".parse().unwrap(),
             tap: "btap1".to_owned(),
             mtu: 1450,
+            model: NicModel::Virtio,
         }],
         paths: Paths {
             console_socket: dir.join("console.sock"),
