@@ -62,6 +62,17 @@ pub enum GuestClock {
     Localtime,
 }
 
+/// Who an image is for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Visibility {
+    /// A default image: every project's, put there by the operator.
+    Default,
+    /// My image: one project's own.
+    #[default]
+    Private,
+}
+
 /// How a disk image is written down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
