@@ -25,7 +25,7 @@ pub use check::{FindingView, HostCheck};
 pub use event::EventView;
 pub use history::{Happened, HistoryEntry, StepOutcome};
 pub use host::{HostView, KvmView, LinkView};
-pub use image::{ImageQuery, ImageView};
+pub use image::{ImageListQuery, ImageSettings, ImageView, PropertiesView};
 pub use instance::{
     AddressView, CreateInstances, Created, FaultView, InstanceView, RebootInstance, ResizeInstance, StopInstance,
 };

@@ -8,7 +8,7 @@
 use std::time::{Duration, Instant};
 
 use berth_domain_xml::{Disk, DomainSpec, Nic, Paths};
-use berth_model::{Code, DiskBus, DiskFormat, GuestStatus, InstanceType, PauseReason};
+use berth_model::{Code, DiskFormat, GuestStatus, InstanceType, PauseReason};
 use berth_network::{GUEST_MTU, Network, NetworkError, Port, Subnet, Vpc};
 use berth_ops::Failure;
 use berth_storage::Seed;
@@ -176,11 +176,12 @@ fn spec(cx: &Context, kind: &InstanceType) -> Result<DomainSpec, Failure> {
     let instance = &cx.subject.instance;
     let dir = world.storage.instance_dir(instance.id);
     let volume = root(cx)?;
+    let image = &cx.subject.image.properties;
     let disks = vec![
         Disk {
             path: world.storage.volume_path(volume.id),
             format: DiskFormat::Qcow2,
-            bus: DiskBus::Virtio,
+            bus: image.disk_bus,
             serial: Some(volume.id.to_string()),
             read_only: false,
             direct: world.storage.direct_io(),
@@ -189,7 +190,7 @@ fn spec(cx: &Context, kind: &InstanceType) -> Result<DomainSpec, Failure> {
         Disk {
             path: dir.seed,
             format: DiskFormat::Raw,
-            bus: DiskBus::Virtio,
+            bus: image.disk_bus,
             serial: None,
             read_only: true,
             direct: false,
@@ -200,6 +201,7 @@ fn spec(cx: &Context, kind: &InstanceType) -> Result<DomainSpec, Failure> {
         mac: port.mac,
         tap: world.network.tap_name(port.id),
         mtu: GUEST_MTU,
+        model: image.nic_model,
     };
     Ok(DomainSpec {
         id: instance.id,
@@ -210,8 +212,11 @@ fn spec(cx: &Context, kind: &InstanceType) -> Result<DomainSpec, Failure> {
         accel: world.host().or_fail()?.accel,
         vcpus: kind.vcpus,
         memory: kind.memory,
-        firmware: cx.subject.image.firmware,
-        os: cx.subject.image.os,
+        firmware: image.firmware,
+        tpm: image.has_tpm(),
+        os: image.os,
+        clock: image.guest_clock(),
+        hyperv: image.speaks_hyperv(),
         disks,
         nics: cx.subject.ports.iter().map(nic).collect(),
         paths: Paths {

@@ -3,10 +3,11 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use berth_model::limits::{COUNT_MAX, USER_DATA_MAX};
-use berth_model::{Action, Gib, InstanceId, InstanceType, Mac, Name, Policy, PortId, VolumeId};
+use berth_model::limits::{COUNT_MAX, STOP_GRACE_MAX, USER_DATA_MAX};
+use berth_model::{Action, Gib, InstanceId, InstanceType, Mac, Misfit, Name, Policy, PortId, VolumeId};
 use berth_store::{
-    Claim, InstanceRecord, NewInstance, OperationRecord, Page, PortRecord, Requester, StoreError, VolumeRecord,
+    Claim, ImageRecord, InstanceRecord, NewInstance, OperationRecord, Page, PortRecord, Requester, StoreError,
+    VolumeRecord,
 };
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -57,9 +58,6 @@ pub struct Detail {
 /// How long a request waits for libvirt to be reached before it is refused.
 const REACHED_WITHIN: Duration = Duration::from_secs(2);
 
-/// The longest grace time of a stop in seconds.
-const GRACE_MAX: u32 = 3600;
-
 impl Engine {
     /// The catalog of instance types.
     pub fn types(&self) -> &[InstanceType] {
@@ -99,6 +97,7 @@ impl Engine {
         let store = &self.world.store;
         let instance_type = self.find_type(&request.instance_type)?.clone();
         let image = store.find_image(project, &request.image).await?;
+        let root_size = root_size(&image, &instance_type)?;
         let key = match &request.key {
             Some(key) => Some(store.find_keypair(project, key).await?.id),
             None => None,
@@ -109,7 +108,6 @@ impl Engine {
             .subnets
             .first()
             .ok_or_else(|| EngineError::Internal("a VPC without a subnet".to_owned()))?;
-        let root_size = instance_type.storage.max(Gib::holding(image.virtual_size));
         let new = names.into_iter().map(|name| NewInstance {
             id: InstanceId::new(),
             project: project.to_owned(),
@@ -155,8 +153,8 @@ impl Engine {
         stop: StopRequest,
         by: &Requester,
     ) -> Result<OperationRecord, EngineError> {
-        if let Some(seconds) = stop.grace_seconds.filter(|seconds| *seconds > GRACE_MAX) {
-            let message = format!("{seconds} is not between 0 and {GRACE_MAX} seconds");
+        if let Some(seconds) = stop.grace_seconds.filter(|seconds| *seconds > STOP_GRACE_MAX) {
+            let message = format!("{seconds} is not between 0 and {STOP_GRACE_MAX} seconds");
             return Err(EngineError::invalid("timeout_seconds", message));
         }
         self.act(id, Action::Stop, json!({ "grace_seconds": stop.grace_seconds }), by)
@@ -268,6 +266,17 @@ pub(crate) async fn to_its_end<T: Send + 'static>(
     tokio::spawn(work)
         .await
         .map_err(|panic| EngineError::Internal(panic.to_string()))?
+}
+
+/// The size of the root volume of an instance of that type, which the image has to agree with: it may ask for more
+/// than the type gives, and gets it.
+fn root_size(image: &ImageRecord, kind: &InstanceType) -> Result<Gib, EngineError> {
+    let asks = &image.properties;
+    let misfit = |misfit: Misfit| EngineError::invalid("type", format!("{} has {misfit}", kind.name));
+    asks.check_memory(kind.memory).map_err(misfit)?;
+    let size = kind.storage.max(Gib::holding(image.virtual_size)).max(asks.min_disk);
+    asks.check_root(size, image.virtual_size).map_err(misfit)?;
+    Ok(size)
 }
 
 /// The names of so many instances.

@@ -17,6 +17,11 @@ const VERSIONS: &[(i64, &str, &str)] = &[
     (3, "idempotency", include_str!("../migrations/0003_idempotency.sql")),
     (4, "shelf", include_str!("../migrations/0004_shelf.sql")),
     (5, "policy", include_str!("../migrations/0005_policy.sql")),
+    (
+        7,
+        "image_properties",
+        include_str!("../migrations/0007_image_properties.sql"),
+    ),
 ];
 
 /// Brings the schema to the newest version.
