@@ -3,6 +3,8 @@
 //! Pure: no I/O, no async, nothing of ours below it. Every other crate speaks in these words.
 
 mod action;
+mod catalog;
+mod checksum;
 mod code;
 pub mod diagram;
 mod guest;
@@ -21,6 +23,8 @@ mod size;
 mod volume;
 
 pub use action::{Action, AfterCrash, Fallback, From, Landing, ParseActionError, Position, Row, Step, TABLE};
+pub use catalog::{BUILT_IN_CATALOG, Catalog, CatalogEntry, CatalogError, Download, Mirror, Pull, PullError, Source};
+pub use checksum::{Checksum, ChecksumError};
 pub use code::Code;
 pub use guest::{GuestEvent, GuestStatus, OffReason, PauseReason};
 pub use id::{ImageId, InstanceId, KeyPairId, OperationId, OwnerId, ParseIdError, PortId, SubnetId, VolumeId, VpcId};
