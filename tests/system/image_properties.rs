@@ -1,7 +1,7 @@
 //! Properties of images: what they ask of an instance is checked before anything is written, what they say of the
 //! machine is what the guest finds.
 
-use berth_testkit::{Daemon, Guest, Host, Key, Libvirt};
+use berth_testkit::{Daemon, Guest, Host, Key, Libvirt, Options};
 
 use crate::kvm::boot_sector;
 
@@ -172,4 +172,41 @@ fn a_guest_finds_the_bus_and_the_card_that_its_image_says() {
     let began = std::time::Instant::now();
     daemon.ok(["instance", "stop", "bare"]);
     assert!(began.elapsed().as_secs() < 20, "{:?}", began.elapsed());
+}
+
+#[test]
+fn the_catalog_is_the_one_that_is_built_in_or_the_operators() {
+    let host = Host::new(Libvirt::Absent);
+    let options = |config: &str| Options {
+        config: config.to_owned(),
+        ..Options::default()
+    };
+    let daemon = Daemon::start_with(&host, options("image_mirror = \"http://mirror:8080/os/\""));
+    let listed = daemon.json(["image", "catalog"]);
+    let names: Vec<_> = listed.as_array().unwrap().iter().map(|entry| &entry["name"]).collect();
+    assert_eq!((names.len(), names[4].as_str()), (13, Some("ubuntu-24.04")));
+    let path = "releases/noble/release/ubuntu-24.04-server-cloudimg-amd64.img";
+    assert_eq!(listed[4]["url"], format!("http://mirror:8080/os/{path}"));
+    assert!(
+        daemon
+            .ok(["image", "catalog", "windows-2022"])
+            .contains("evaluation ISO")
+    );
+    let (problem, exit) = daemon.refuses(["image", "catalog", "ubuntu-2404"]);
+    assert_eq!((problem["code"].as_str(), exit), (Some("not_found"), 3));
+    assert!(
+        problem["detail"]
+            .as_str()
+            .unwrap()
+            .contains("did you mean ubuntu-24.04"),
+        "{problem}"
+    );
+    drop(daemon);
+
+    let file = host.dir().join("catalog.toml");
+    let own = "[[image]]\nname = 'own'\ntitle = 'Our own'\nmanual = 'ask Ann'\n[image.properties]\nmin_disk = 7\n";
+    std::fs::write(&file, own).unwrap();
+    let daemon = Daemon::start_with(&host, options(&format!("catalog = {file:?}")));
+    let own = daemon.json(["image", "catalog", "own"]);
+    assert_eq!((&own["manual"], &own["min_disk"]), (&"ask Ann".into(), &7.into()));
 }

@@ -6,9 +6,11 @@
 //!   /v1/instances   instance    /v1/images    image     /v1/operations  operation
 //!   /v1/keypairs    keypair     /v1/types     (model)   /v1/events      event
 //!   /v1/host        host        /v1/host/check check    /v1/lifecycle   lifecycle
+//!   /v1/catalog     catalog
 //!   /v1/instances/{instance}/history          history   every error     problem
 //! ```
 
+mod catalog;
 mod check;
 mod event;
 mod history;
@@ -21,6 +23,7 @@ mod operation;
 mod page;
 mod problem;
 
+pub use catalog::CatalogEntryView;
 pub use check::{FindingView, HostCheck};
 pub use event::EventView;
 pub use history::{Happened, HistoryEntry, StepOutcome};

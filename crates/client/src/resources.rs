@@ -1,8 +1,9 @@
 //! One method a route.
 
 use berth_api_types::{
-    CreateInstances, CreateKeyPair, Created, CreatedKeyPair, HistoryEntry, HostCheck, HostView, ImageSettings,
-    ImageView, InstanceView, KeyPairView, LifecycleView, OperationView, RebootInstance, ResizeInstance, StopInstance,
+    CatalogEntryView, CreateInstances, CreateKeyPair, Created, CreatedKeyPair, HistoryEntry, HostCheck, HostView,
+    ImageSettings, ImageView, InstanceView, KeyPairView, LifecycleView, OperationView, RebootInstance, ResizeInstance,
+    StopInstance,
 };
 use berth_model::{InstanceType, OperationId, Visibility};
 use reqwest::{Body, Method, header};
@@ -143,6 +144,16 @@ impl Client {
     /// Shows an image.
     pub async fn image(&self, reference: &str) -> Result<ImageView, ClientError> {
         self.get(&format!("/v1/images/{}", encoded(reference))).await
+    }
+
+    /// Lists the images that are known by name.
+    pub async fn catalog(&self) -> Result<Vec<CatalogEntryView>, ClientError> {
+        self.get("/v1/catalog").await
+    }
+
+    /// Shows an image that is known by name.
+    pub async fn catalog_entry(&self, name: &str) -> Result<CatalogEntryView, ClientError> {
+        self.get(&format!("/v1/catalog/{}", encoded(name))).await
     }
 
     /// Deletes an image.

@@ -1,5 +1,6 @@
 //! `berth image …`
 
+mod catalog;
 mod settings;
 
 use std::io;
@@ -26,7 +27,8 @@ Examples:
   berth image set debian --default --max-volume-size 2048
   berth image import win.qcow2 --name win --os windows --user Administrator --firmware uefi-secure-boot \\
       --min-disk 32 --min-memory 2048 --disk-bus sata --nic-model e1000e   # no virtio drivers in it yet
-  berth image list --default";
+  berth image list --default
+  berth image catalog ubuntu-24.04";
 
 #[derive(Debug, Subcommand)]
 #[command(after_help = EXAMPLES)]
@@ -52,6 +54,11 @@ pub(crate) enum ImageVerb {
     /// Only what is given changes. What shapes the virtual machine (firmware, TPM, bus, NIC, clock, Hyper-V) reaches
     /// the instances made of the image when they are next switched on.
     Set(Set),
+    /// List the images that are known by name, and where they come from
+    Catalog {
+        /// Show all of this one
+        name: Option<String>,
+    },
     /// Delete images that no volume is built on
     Delete {
         /// Their names or ids
@@ -104,6 +111,7 @@ pub(crate) async fn run(verb: ImageVerb, cx: &Context) -> anyhow::Result<()> {
             }
             show(&cx.client.change_image(&set.image, &settings).await?, cx)
         }
+        ImageVerb::Catalog { name } => catalog::run(name.as_deref(), cx).await,
         ImageVerb::Delete { images } => {
             for image in images {
                 cx.client.delete_image(&image).await?;
