@@ -10,7 +10,7 @@ use crate::output::{self, fields, or_dash, table};
 /// Lists the catalog, or shows one entry of it.
 pub(super) async fn run(name: Option<&str>, cx: &Context) -> anyhow::Result<()> {
     match name {
-        Some(name) => output::print(cx.format, &cx.client.catalog_entry(name).await?, show)?,
+        Some(name) => output::text(cx.format, &cx.client.catalog_entry(name).await?, show)?,
         None => output::print(cx.format, &cx.client.catalog().await?, |entries| list(entries))?,
     }
     Ok(())
@@ -29,18 +29,20 @@ fn list(entries: &[CatalogEntryView]) -> Table {
     table(["name", "title", "system", "needs", "from"], entries.iter().map(row))
 }
 
-fn show(entry: &CatalogEntryView) -> Table {
+/// A line for each field, then what is said in sentences.
+fn show(entry: &CatalogEntryView) -> String {
     let mut shown = fields([
         ("name", entry.name.to_string()),
         ("title", entry.title.clone()),
-        ("note", or_dash(entry.note.as_ref())),
         ("url", or_dash(entry.url.as_ref())),
         ("checksums", or_dash(entry.checksums.as_ref())),
-        ("file", or_dash(entry.file.as_ref())),
-        ("manual", or_dash(entry.manual.as_ref())),
     ]);
     for (name, value) in settings::rows(&entry.properties) {
         shown.add_row([name.to_owned(), value]);
     }
-    shown
+    let mut text = output::lines(&shown);
+    for said in [&entry.note, &entry.manual].into_iter().flatten() {
+        text.push_str(&format!("\n{said}\n"));
+    }
+    text
 }
