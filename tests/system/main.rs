@@ -17,6 +17,7 @@ mod debian;
 mod events;
 mod guest;
 mod image;
+mod image_properties;
 mod kvm;
 mod matrix;
 mod once;

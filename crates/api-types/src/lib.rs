@@ -7,9 +7,10 @@
 //!   /v1/keypairs    keypair     /v1/types     (model)   /v1/events      event
 //!   /v1/host        host        /v1/host/check check    /v1/lifecycle   lifecycle
 //!   /v1/volumes     volume      /v1/snapshots snapshot  every error     problem
-//!   /v1/instances/{instance}/history          history
+//!   /v1/catalog     catalog     /v1/instances/{instance}/history        history
 //! ```
 
+mod catalog;
 mod check;
 mod event;
 mod history;
@@ -24,11 +25,12 @@ mod problem;
 mod snapshot;
 mod volume;
 
+pub use catalog::CatalogEntryView;
 pub use check::{FindingView, HostCheck};
 pub use event::EventView;
 pub use history::{Happened, HistoryEntry, StepOutcome};
 pub use host::{HostView, KvmView, LinkView};
-pub use image::{ImageQuery, ImageView};
+pub use image::{ImageListQuery, ImageSettings, ImageView, PropertiesView};
 pub use instance::{
     AddressView, CreateInstances, Created, FaultView, InstanceView, RebootInstance, ResizeInstance, StopInstance,
     VolumeOfInstance,

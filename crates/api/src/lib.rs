@@ -9,6 +9,7 @@
 //!                     └────────── problem+json ◀──┘
 //! ```
 
+mod catalog;
 mod check;
 mod event;
 mod extract;
@@ -33,6 +34,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use berth_engine::Engine;
+use berth_model::{Catalog, Mirror};
 use utoipa::OpenApi;
 use utoipa::openapi::OpenApi as Document;
 use utoipa_axum::router::OpenApiRouter;
@@ -57,6 +59,10 @@ pub struct About {
     pub libvirt_uri: String,
     /// Where the daemon keeps its state.
     pub state_dir: String,
+    /// The images that are known by name.
+    pub catalog: Catalog,
+    /// Where they are fetched from instead of their official addresses.
+    pub mirror: Option<Mirror>,
 }
 
 #[derive(OpenApi)]
@@ -76,6 +82,7 @@ fn described() -> OpenApiRouter<App> {
         .merge(volume::routes())
         .merge(snapshot::routes())
         .merge(image::routes())
+        .merge(catalog::routes())
         .merge(keypair::routes())
         .merge(instance_type::routes())
         .merge(operation::routes())

@@ -86,13 +86,12 @@ pub(crate) fn image(record: &ImageRecord) -> ImageView {
     ImageView {
         id: record.id,
         name: record.name.clone(),
+        visibility: record.visibility,
         format: record.format.to_string(),
         virtual_size: record.virtual_size,
         file_size: record.file_size,
         sha256: record.sha256.clone(),
-        os: record.os,
-        firmware: record.firmware,
-        user: record.user.clone(),
+        properties: (&record.properties).into(),
         created_at: record.created_at,
     }
 }

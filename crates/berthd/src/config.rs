@@ -4,13 +4,14 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use berth_hypervisor::AccelChoice;
-use berth_model::{Code, InstanceType};
+use berth_model::{Catalog, Code, InstanceType, Mirror};
 use berth_store::Database;
 use clap::{Args, ValueEnum};
 use ipnet::Ipv4Net;
 use serde::Deserialize;
 
 use crate::failure::Failure;
+use crate::images;
 use crate::types::catalog;
 
 /// Where the configuration is looked for if no flag says.
@@ -87,6 +88,8 @@ struct File {
     parallel_steps: Option<usize>,
     call_deadline: Option<u64>,
     types: Vec<InstanceType>,
+    catalog: Option<PathBuf>,
+    image_mirror: Option<Mirror>,
 }
 
 /// What the daemon runs with.
@@ -102,6 +105,8 @@ pub(crate) struct Config {
     pub(crate) transit: Ipv4Net,
     pub(crate) outbound_nat: bool,
     pub(crate) call_deadline: Duration,
+    pub(crate) catalog: Catalog,
+    pub(crate) image_mirror: Option<Mirror>,
     pub(crate) engine: berth_engine::Settings,
 }
 
@@ -154,6 +159,8 @@ impl Config {
             transit: file.transit.unwrap_or(Ipv4Net::new_assert([100, 64, 0, 0].into(), 20)),
             outbound_nat: file.outbound_nat.unwrap_or(true),
             call_deadline: seconds(file.call_deadline, Duration::from_secs(30)),
+            catalog: images::catalog(file.catalog.as_deref())?,
+            image_mirror: file.image_mirror,
             state_dir,
             database,
             engine,

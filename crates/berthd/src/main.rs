@@ -10,6 +10,7 @@
 mod clean;
 mod config;
 mod failure;
+mod images;
 mod locks;
 mod parts;
 mod serve;

@@ -29,6 +29,8 @@ pub(crate) async fn serve(config: Config) -> Result<(), Failure> {
     let about = About {
         libvirt_uri: config.libvirt_uri.clone(),
         state_dir: config.state_dir.display().to_string(),
+        catalog: config.catalog,
+        mirror: config.image_mirror,
     };
     let engine = Engine::start(config.engine, store, storage, network, hypervisor).await?;
     let app = berth_api::router(engine.clone(), about).into_make_service_with_connect_info::<Peer>();

@@ -1,10 +1,11 @@
 //! One method a route.
 
 use berth_api_types::{
-    CreateInstances, CreateKeyPair, Created, CreatedKeyPair, HistoryEntry, HostCheck, HostView, ImageQuery, ImageView,
-    InstanceView, KeyPairView, LifecycleView, OperationView, RebootInstance, ResizeInstance, StopInstance,
+    CatalogEntryView, CreateInstances, CreateKeyPair, Created, CreatedKeyPair, HistoryEntry, HostCheck, HostView,
+    ImageSettings, ImageView, InstanceView, KeyPairView, LifecycleView, OperationView, RebootInstance, ResizeInstance,
+    StopInstance,
 };
-use berth_model::{InstanceType, OperationId};
+use berth_model::{InstanceType, OperationId, Visibility};
 use reqwest::{Body, Method, header};
 
 use crate::http::encoded;
@@ -110,23 +111,11 @@ impl Client {
     /// Imports an image from its bytes.
     pub async fn import_image(
         &self,
-        query: &ImageQuery,
+        settings: &ImageSettings,
         bytes: Body,
         length: Option<u64>,
     ) -> Result<ImageView, ClientError> {
-        let mut path = format!("/v1/images?name={}", encoded(query.name.as_str()));
-        let word = |value: Option<serde_json::Value>| value.and_then(|value| value.as_str().map(str::to_owned));
-        let os = query.os.and_then(|os| serde_json::to_value(os).ok());
-        let firmware = query.firmware.and_then(|firmware| serde_json::to_value(firmware).ok());
-        for (key, value) in [
-            ("os", word(os)),
-            ("firmware", word(firmware)),
-            ("user", query.user.clone()),
-        ] {
-            if let Some(value) = value {
-                path = format!("{path}&{key}={}", encoded(&value));
-            }
-        }
+        let path = format!("/v1/images?{}", query(settings));
         let mut request = self
             .request(Method::POST, &path)
             .header(header::CONTENT_TYPE, "application/octet-stream");
@@ -136,14 +125,35 @@ impl Client {
         self.json(request.body(bytes)).await
     }
 
-    /// Lists all images.
-    pub async fn images(&self) -> Result<Vec<ImageView>, ClientError> {
-        self.all("/v1/images", &[]).await
+    /// Lists all images, or those that are default ones or the project's own.
+    pub async fn images(&self, visibility: Option<Visibility>) -> Result<Vec<ImageView>, ClientError> {
+        let word = visibility.map(|visibility| match visibility {
+            Visibility::Default => "default",
+            Visibility::Private => "private",
+        });
+        let query: Vec<_> = word.map(|word| ("visibility", word)).into_iter().collect();
+        self.all("/v1/images", &query).await
+    }
+
+    /// Changes what is given of an image.
+    pub async fn change_image(&self, reference: &str, settings: &ImageSettings) -> Result<ImageView, ClientError> {
+        let path = format!("/v1/images/{}", encoded(reference));
+        self.json(self.request(Method::PATCH, &path).json(settings)).await
     }
 
     /// Shows an image.
     pub async fn image(&self, reference: &str) -> Result<ImageView, ClientError> {
         self.get(&format!("/v1/images/{}", encoded(reference))).await
+    }
+
+    /// Lists the images that are known by name.
+    pub async fn catalog(&self) -> Result<Vec<CatalogEntryView>, ClientError> {
+        self.get("/v1/catalog").await
+    }
+
+    /// Shows an image that is known by name.
+    pub async fn catalog_entry(&self, name: &str) -> Result<CatalogEntryView, ClientError> {
+        self.get(&format!("/v1/catalog/{}", encoded(name))).await
     }
 
     /// Deletes an image.
@@ -243,4 +253,18 @@ impl Client {
 
 pub(crate) fn instance(reference: &str, rest: &str) -> String {
     format!("/v1/instances/{}{rest}", encoded(reference))
+}
+
+/// The fields of something flat as a query string; what isn't given is left out.
+fn query(of: &impl serde::Serialize) -> String {
+    let fields = match serde_json::to_value(of) {
+        Ok(serde_json::Value::Object(fields)) => fields,
+        _ => serde_json::Map::new(),
+    };
+    let pair = |(key, value): (String, serde_json::Value)| match value {
+        serde_json::Value::Null => None,
+        serde_json::Value::String(text) => Some(format!("{key}={}", encoded(&text))),
+        other => Some(format!("{key}={}", encoded(&other.to_string()))),
+    };
+    fields.into_iter().filter_map(pair).collect::<Vec<_>>().join("&")
 }

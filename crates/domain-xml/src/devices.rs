@@ -1,14 +1,17 @@
 //! The devices of a domain.
 //!
-//! All virtio, on PCI Express. What isn't virtio is what a guest needs before it has drivers: a serial port, VGA.
+//! virtio unless the image says otherwise, on PCI Express. The rest is what a guest needs before it has drivers: a
+//! serial port, VGA.
 
-use berth_model::{Firmware, Mac, OsFamily};
+use berth_model::{DiskBus, OsFamily};
 use serde::Serialize;
 
-use crate::disk::{DiskXml, disks};
+use crate::disk::{DiskXml, disks, on_usb};
+use crate::domain::IOTHREAD;
+use crate::nic::Interface;
 use crate::parts::enlightened;
-use crate::spec::{check, path};
-use crate::{DomainSpec, Nic, XmlError};
+use crate::spec::path;
+use crate::{DomainSpec, XmlError};
 
 /// Ports for PCI Express devices, which q35 can't add while the guest runs. A guest with two disks and a NIC has six
 /// in use (with the agent's channel, balloon and random numbers); the rest are room for volumes and NICs.
@@ -19,7 +22,7 @@ const BALLOON_PERIOD: u32 = 10;
 
 /// A device that is all said with one or two attributes.
 #[derive(Serialize)]
-struct Simple {
+pub(crate) struct Simple {
     #[serde(rename = "@type", skip_serializing_if = "Option::is_none")]
     kind: Option<&'static str>,
     #[serde(rename = "@bus", skip_serializing_if = "Option::is_none")]
@@ -35,7 +38,7 @@ impl Simple {
         model: None,
     };
 
-    const fn kind(kind: &'static str) -> Self {
+    pub(crate) const fn kind(kind: &'static str) -> Self {
         Self {
             kind: Some(kind),
             ..Self::EMPTY
@@ -70,19 +73,6 @@ pub(crate) struct Devices<'a> {
 impl<'a> Devices<'a> {
     pub(crate) fn of(spec: &'a DomainSpec) -> Result<Self, XmlError> {
         let windows = spec.os == OsFamily::Windows;
-        // Windows' pointer is usable on a screen only as a tablet, and that is USB.
-        let usb = if windows { "qemu-xhci" } else { "none" };
-        let mut controller = vec![Controller {
-            kind: "usb",
-            index: 0,
-            model: usb,
-        }];
-        // The root itself is PCI controller 0; libvirt adds it.
-        controller.extend((1..=ROOT_PORTS).map(|index| Controller {
-            kind: "pci",
-            index,
-            model: "pcie-root-port",
-        }));
         let tablet = Simple {
             kind: Some("tablet"),
             bus: Some("usb"),
@@ -93,7 +83,7 @@ impl<'a> Devices<'a> {
         panic.extend(enlightened(spec).then_some(Simple::model("hyperv")));
         Ok(Self {
             disk: disks(&spec.disks)?,
-            controller,
+            controller: controllers(spec),
             interface: spec.nics.iter().map(Interface::of).collect::<Result<_, _>>()?,
             serial: Serial::of(spec)?,
             channel: Channel {
@@ -104,7 +94,7 @@ impl<'a> Devices<'a> {
                 },
             },
             input: windows.then_some(tablet).into_iter().collect(),
-            tpm: (spec.firmware == Firmware::UefiSecureBoot).then_some(Tpm {
+            tpm: spec.tpm.then_some(Tpm {
                 model: "tpm-crb",
                 backend: TpmBackend {
                     kind: "emulator",
@@ -146,51 +136,35 @@ struct Controller {
     index: u32,
     #[serde(rename = "@model")]
     model: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    driver: Option<ControllerDriver>,
 }
 
 #[derive(Serialize)]
-struct Interface<'a> {
-    #[serde(rename = "@type")]
-    kind: &'static str,
-    mac: MacXml,
-    target: Tap<'a>,
-    mtu: Mtu,
-    model: Simple,
+struct ControllerDriver {
+    #[serde(rename = "@iothread")]
+    iothread: u32,
 }
 
-#[derive(Serialize)]
-struct MacXml {
-    #[serde(rename = "@address")]
-    address: Mac,
-}
-
-#[derive(Serialize)]
-struct Tap<'a> {
-    #[serde(rename = "@dev")]
-    dev: &'a str,
-    #[serde(rename = "@managed")]
-    managed: &'static str,
-}
-
-#[derive(Serialize)]
-struct Mtu {
-    #[serde(rename = "@size")]
-    size: u32,
-}
-
-impl<'a> Interface<'a> {
-    fn of(nic: &'a Nic) -> Result<Self, XmlError> {
-        Ok(Self {
-            kind: "ethernet",
-            mac: MacXml { address: nic.mac },
-            target: Tap {
-                dev: check("tap", &nic.tap)?,
-                managed: "no",
-            },
-            mtu: Mtu { size: nic.mtu },
-            model: Simple::kind("virtio"),
-        })
+/// What devices hang on; libvirt adds AHCI's, which is part of q35, and PCI's root, which is controller 0.
+fn controllers(spec: &DomainSpec) -> Vec<Controller> {
+    let controller = |kind, index, model| Controller {
+        kind,
+        index,
+        model,
+        driver: None,
+    };
+    // Windows' pointer is usable on a screen only as a tablet, and that is USB.
+    let usb = spec.os == OsFamily::Windows || spec.disks.iter().any(on_usb);
+    let mut all = vec![controller("usb", 0, if usb { "qemu-xhci" } else { "none" })];
+    all.extend((1..=ROOT_PORTS).map(|index| controller("pci", index, "pcie-root-port")));
+    if spec.disks.iter().any(|disk| disk.bus == DiskBus::Scsi) {
+        all.push(Controller {
+            driver: Some(ControllerDriver { iothread: IOTHREAD }),
+            ..controller("scsi", 0, "virtio-scsi")
+        });
     }
+    all
 }
 
 /// The console: QEMU listens, whoever connects takes part, and virtlogd keeps a copy of bounded size.

@@ -1,7 +1,8 @@
-//! The disks of a domain: virtio, all through one I/O thread.
+//! The disks of a domain, all of virtio through one I/O thread.
 //!
 //! One that is plugged into a guest that runs has the same element as one that is there from the start.
 
+use berth_model::DiskBus;
 use serde::Serialize;
 
 use crate::domain::IOTHREAD;
@@ -60,8 +61,8 @@ struct Driver {
     discard: Option<&'static str>,
     #[serde(rename = "@detect_zeroes", skip_serializing_if = "Option::is_none")]
     detect_zeroes: Option<&'static str>,
-    #[serde(rename = "@iothread")]
-    iothread: u32,
+    #[serde(rename = "@iothread", skip_serializing_if = "Option::is_none")]
+    iothread: Option<u32>,
 }
 
 #[derive(Serialize)]
@@ -103,9 +104,25 @@ impl Driver {
             error_policy: "stop",
             discard: unmap,
             detect_zeroes: unmap,
-            iothread: IOTHREAD,
+            // A SCSI disk's is its controller's; no other bus has any.
+            iothread: (disk.bus == DiskBus::Virtio).then_some(IOTHREAD),
         }
     }
+}
+
+/// libvirt's word for what a disk hangs on.
+fn bus(disk: &Disk) -> &'static str {
+    match disk.bus {
+        DiskBus::Virtio => "virtio",
+        DiskBus::Sata if on_usb(disk) => "usb",
+        DiskBus::Sata => "sata",
+        DiskBus::Scsi => "scsi",
+    }
+}
+
+/// Whether the disk has to be a stick: QEMU has no read-only disks on SATA, and every system with SATA knows USB.
+pub(crate) fn on_usb(disk: &Disk) -> bool {
+    disk.bus == DiskBus::Sata && disk.read_only
 }
 
 pub(crate) fn disks(disks: &[Disk]) -> Result<Vec<DiskXml<'_>>, XmlError> {
@@ -132,7 +149,7 @@ impl Disk {
 
     /// Its name in the domain.
     pub fn target(&self) -> String {
-        disk_target(self.slot)
+        disk_target(self.bus, self.slot)
     }
 }
 
@@ -147,7 +164,7 @@ impl<'a> DiskXml<'a> {
             },
             target: Target {
                 dev: disk.target(),
-                bus: "virtio",
+                bus: bus(disk),
             },
             readonly: disk.read_only.then_some(()),
             iotune: IoTune::of(disk.limits),

@@ -14,6 +14,7 @@ mod disk;
 mod domain;
 mod error;
 mod identity;
+mod nic;
 mod observe;
 mod parts;
 mod snapshot;

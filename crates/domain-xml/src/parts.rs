@@ -1,8 +1,8 @@
 //! The parts of a domain that aren't devices: firmware, CPU, features, clock.
 //!
-//! Windows gets Hyper-V's interfaces under KVM only: KVM implements them, QEMU's translator (TCG) doesn't.
+//! A guest gets Hyper-V's interfaces under KVM only: KVM implements them, QEMU's translator (TCG) doesn't.
 
-use berth_model::{Firmware, OsFamily};
+use berth_model::{Firmware, GuestClock};
 use serde::Serialize;
 
 use crate::domain::ARCH;
@@ -222,9 +222,9 @@ impl Clock {
         if enlightened(spec) {
             timer.push(present("hypervclock", "yes"));
         }
-        let offset = match spec.os {
-            OsFamily::Windows => "localtime",
-            OsFamily::Linux | OsFamily::Other => "utc",
+        let offset = match spec.clock {
+            GuestClock::Localtime => "localtime",
+            GuestClock::Utc => "utc",
         };
         Self { offset, timer }
     }
@@ -248,5 +248,5 @@ impl PowerManagement {
 
 /// Whether the guest talks Hyper-V and there is somebody to talk to.
 pub(crate) fn enlightened(spec: &DomainSpec) -> bool {
-    spec.os == OsFamily::Windows && spec.accel == Accel::Kvm
+    spec.hyperv && spec.accel == Accel::Kvm
 }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use berth_model::{DiskFormat, Firmware, InstanceId, Mac, Mib, OsFamily, OwnerId};
+use berth_model::{DiskBus, DiskFormat, Firmware, GuestClock, InstanceId, Mac, Mib, NicModel, OsFamily, OwnerId};
 
 use crate::XmlError;
 use crate::domain::Domain;
@@ -37,8 +37,14 @@ pub struct DomainSpec {
     pub memory: Mib,
     /// What starts the guest.
     pub firmware: Firmware,
-    /// Decides on clock, enlightenments and pointer.
+    /// Whether the guest has a TPM 2.0.
+    pub tpm: bool,
+    /// Decides on the pointer.
     pub os: OsFamily,
+    /// What the hardware clock shows.
+    pub clock: GuestClock,
+    /// Whether the guest may speak with Hyper-V's interfaces; only KVM has them, TCG goes without.
+    pub hyperv: bool,
     /// Disks in the order the guest sees them.
     pub disks: Vec<Disk>,
     /// NICs in the order the guest sees them; none is fine.
@@ -54,7 +60,9 @@ pub struct Disk {
     pub path: PathBuf,
     /// How the file is written down.
     pub format: DiskFormat,
-    /// What the guest reads as the disk's serial number: virtio shows the first 20 bytes.
+    /// What it hangs on. QEMU has no read-only disk on SATA: such a one is a stick on USB.
+    pub bus: DiskBus,
+    /// What the guest reads as the disk's serial number: virtio and SATA show the first 20 bytes.
     pub serial: Option<String>,
     /// The guest may not write.
     pub read_only: bool,
@@ -84,8 +92,10 @@ pub struct Nic {
     pub mac: Mac,
     /// The tap's name in the namespace in which QEMU starts.
     pub tap: String,
-    /// The MTU in bytes, which the guest is told.
+    /// The MTU in bytes: the tap's, and what a virtio NIC tells the guest.
     pub mtu: u32,
+    /// What it looks like to the guest.
+    pub model: NicModel,
 }
 
 /// Where QEMU makes its sockets and files.

@@ -8,7 +8,7 @@ use std::os::unix::ffi::OsStringExt as _;
 use std::process::Command;
 
 use berth_domain_xml::{Accel, DomainSpec, XmlError};
-use berth_model::{Firmware, OsFamily};
+use berth_model::{DiskBus, Firmware, GuestClock, NicModel, OsFamily};
 
 /// Whether libvirt's schema (virt-xml-validate of libvirt-clients, with xmllint) takes it.
 fn validate(name: &str, xml: &str) {
@@ -61,17 +61,55 @@ fn linux_uefi_kvm() {
     );
 }
 
+/// A guest as Windows likes it: Hyper-V's interfaces and local time.
+fn windows() -> DomainSpec {
+    DomainSpec {
+        os: OsFamily::Windows,
+        clock: GuestClock::Localtime,
+        hyperv: true,
+        ..common::linux()
+    }
+}
+
 #[test]
 fn windows_secure_boot_kvm() {
-    let (firmware, os) = (Firmware::UefiSecureBoot, OsFamily::Windows);
     golden(
         "windows_secure_boot_kvm",
         &DomainSpec {
-            firmware,
-            os,
-            ..common::linux()
+            firmware: Firmware::UefiSecureBoot,
+            tpm: true,
+            ..windows()
         },
     );
+}
+
+#[test]
+fn windows_without_virtio_drivers() {
+    let mut spec = DomainSpec {
+        disks: on(DiskBus::Sata).disks,
+        ..windows()
+    };
+    spec.nics[0].model = NicModel::E1000e;
+    golden("windows_without_virtio_drivers", &spec);
+}
+
+/// Both disks of the usual guest on that bus.
+fn on(bus: DiskBus) -> DomainSpec {
+    let mut spec = common::linux();
+    for disk in &mut spec.disks {
+        disk.bus = bus;
+    }
+    spec
+}
+
+#[test]
+fn linux_sata() {
+    golden("linux_sata", &on(DiskBus::Sata));
+}
+
+#[test]
+fn linux_scsi() {
+    golden("linux_scsi", &on(DiskBus::Scsi));
 }
 
 #[test]
@@ -88,6 +126,14 @@ fn every_other_combination_is_valid_too() {
                     ..common::linux()
                 };
                 validate(&format!("{accel:?}-{firmware:?}-{os:?}"), &spec.to_xml().unwrap());
+                let (tpm, hyperv, clock) = (true, true, GuestClock::Localtime);
+                let spec = DomainSpec {
+                    tpm,
+                    hyperv,
+                    clock,
+                    ..spec
+                };
+                validate(&format!("{accel:?}-{firmware:?}-{os:?}-all"), &spec.to_xml().unwrap());
             }
         }
     }

@@ -7,7 +7,7 @@ mod common;
 use berth_domain_xml::{
     Accel, Disk, DomainSpec, Identity, Limits, Nic, Observed, ObservedDisk, ObservedNic, disk_target, observe,
 };
-use berth_model::{DiskFormat, Firmware, Mac, Mib, OsFamily};
+use berth_model::{DiskBus, DiskFormat, Firmware, GuestClock, Mac, Mib, NicModel, OsFamily};
 use proptest::prelude::*;
 
 /// Text with what XML has to escape in it, and no control characters.
@@ -16,25 +16,34 @@ fn text() -> impl Strategy<Value = String> {
 }
 
 fn disk() -> impl Strategy<Value = Disk> {
-    (text(), any::<bool>(), proptest::option::of(text()), any::<[bool; 3]>()).prop_map(
-        |(path, raw, serial, [read_only, direct, boot])| Disk {
+    let bus = prop_oneof![Just(DiskBus::Virtio), Just(DiskBus::Sata), Just(DiskBus::Scsi)];
+    (
+        text(),
+        any::<bool>(),
+        bus,
+        proptest::option::of(text()),
+        any::<[bool; 3]>(),
+    )
+        .prop_map(|(path, raw, bus, serial, [read_only, direct, boot])| Disk {
             path: format!("/{path}").into(),
             format: if raw { DiskFormat::Raw } else { DiskFormat::Qcow2 },
+            bus,
             serial,
             read_only,
             direct,
             boot,
             slot: 0,
             limits: Limits::default(),
-        },
-    )
+        })
 }
 
 fn nic() -> impl Strategy<Value = Nic> {
-    (text(), any::<u32>()).prop_map(|(tap, mtu)| Nic {
+    let model = prop_oneof![Just(NicModel::Virtio), Just(NicModel::E1000e)];
+    (text(), any::<u32>(), model).prop_map(|(tap, mtu, model)| Nic {
         mac: Mac::random(),
         tap,
         mtu,
+        model,
     })
 }
 
@@ -48,13 +57,15 @@ fn spec() -> impl Strategy<Value = DomainSpec> {
             Just(Firmware::UefiSecureBoot)
         ],
         prop_oneof![Just(OsFamily::Linux), Just(OsFamily::Windows), Just(OsFamily::Other)],
+        prop_oneof![Just(GuestClock::Utc), Just(GuestClock::Localtime)],
+        any::<[bool; 2]>(),
     );
     let devices = (
         proptest::collection::vec(disk(), 0..4),
         proptest::collection::vec(nic(), 0..3),
     );
     (texts, parts, devices, 1..512u32, 1..1u64 << 30).prop_map(
-        |((name, title, project), (accel, firmware, os), (mut disks, nics), vcpus, memory)| {
+        |((name, title, project), (accel, firmware, os, clock, [tpm, hyperv]), (mut disks, nics), vcpus, memory)| {
             for (slot, disk) in (0..).zip(&mut disks) {
                 disk.slot = slot;
             }
@@ -64,7 +75,10 @@ fn spec() -> impl Strategy<Value = DomainSpec> {
                 project,
                 accel,
                 firmware,
+                tpm,
                 os,
+                clock,
+                hyperv,
                 disks,
                 nics,
                 vcpus,
@@ -78,7 +92,7 @@ fn spec() -> impl Strategy<Value = DomainSpec> {
 fn expected(spec: &DomainSpec) -> Observed {
     let disk = |disk: &Disk| ObservedDisk {
         path: Some(disk.path.clone()),
-        target: disk_target(disk.slot),
+        target: disk_target(disk.bus, disk.slot),
         serial: disk.serial.clone(),
     };
     let nic = |nic: &Nic| ObservedNic {

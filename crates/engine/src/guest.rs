@@ -206,7 +206,7 @@ fn until_running(cx: &Context) -> Result<(), Failure> {
 }
 
 /// A volume as a guest has it.
-pub(crate) fn disk(world: &World, _: &Subject, volume: &VolumeRecord) -> Result<Disk, Failure> {
+pub(crate) fn disk(world: &World, subject: &Subject, volume: &VolumeRecord) -> Result<Disk, Failure> {
     let layer = volume.layer.ok_or_else(|| {
         let message = format!("volume '{}' ({}) has no file", volume.name, volume.id);
         Failure::fatal(Code::StorageError, message)
@@ -214,6 +214,7 @@ pub(crate) fn disk(world: &World, _: &Subject, volume: &VolumeRecord) -> Result<
     Ok(Disk {
         path: world.storage.layer_path(layer),
         format: DiskFormat::Qcow2,
+        bus: subject.image.properties.disk_bus,
         serial: Some(volume.id.to_string()),
         read_only: false,
         direct: world.storage.direct_io(),
@@ -234,9 +235,11 @@ fn spec(
 ) -> Result<DomainSpec, Failure> {
     let instance = &subject.instance;
     let dir = world.storage.instance_dir(instance.id);
+    let image = &subject.image.properties;
     let mut disks = vec![Disk {
         path: dir.seed,
         format: DiskFormat::Raw,
+        bus: image.disk_bus,
         serial: None,
         read_only: true,
         direct: false,
@@ -252,6 +255,7 @@ fn spec(
         mac: port.mac,
         tap: world.network.tap_name(port.id),
         mtu: GUEST_MTU,
+        model: image.nic_model,
     };
     Ok(DomainSpec {
         id: instance.id,
@@ -262,8 +266,11 @@ fn spec(
         accel: world.host().or_fail()?.accel,
         vcpus: kind.vcpus,
         memory: kind.memory,
-        firmware: subject.image.firmware,
-        os: subject.image.os,
+        firmware: image.firmware,
+        tpm: image.has_tpm(),
+        os: image.os,
+        clock: image.guest_clock(),
+        hyperv: image.speaks_hyperv(),
         disks,
         nics: subject.ports.iter().map(nic).collect(),
         paths: Paths {

@@ -4,7 +4,7 @@ use std::io::Read;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use berth_model::{DiskFormat, Firmware, ImageId, Name, OsFamily};
+use berth_model::{DiskFormat, ImageId, ImageProperties, Name, PropertyError, Visibility};
 use berth_storage::{ImageSource, ImportChecks};
 use berth_store::{ImageRecord, OperationRecord, Page, Requester, StoreError, Task, VolumeRecord};
 use jiff::Timestamp;
@@ -17,12 +17,10 @@ use crate::{Engine, EngineError, blocking, volume};
 pub struct NewImage {
     /// Its name.
     pub name: Name,
-    /// The operating system's family.
-    pub os: OsFamily,
-    /// What starts the guest.
-    pub firmware: Firmware,
-    /// Who logs in over ssh.
-    pub user: String,
+    /// Who it is for.
+    pub visibility: Visibility,
+    /// What it says of itself.
+    pub properties: ImageProperties,
 }
 
 impl Engine {
@@ -34,7 +32,7 @@ impl Engine {
         bytes: Box<dyn Read + Send>,
         length: Option<u64>,
     ) -> Result<ImageRecord, EngineError> {
-        check_user(&new.user)?;
+        new.properties.check()?;
         match self.world.store.find_image(project, new.name.as_str()).await {
             Err(StoreError::NotFound { .. }) => {}
             Ok(_) => {
@@ -63,16 +61,15 @@ impl Engine {
             virtual_size: facts.virtual_size,
             file_size: facts.file_size,
             sha256: facts.sha256,
-            os: new.os,
-            firmware: new.firmware,
-            user: new.user,
+            visibility: new.visibility,
+            properties: new.properties,
             created_at: Timestamp::now(),
             shelf_of: None,
         };
-        if let Err(error) = self.world.store.insert_image(&record).await {
+        if let Err(error) = self.keep(&record).await {
             let storage = self.world.storage.clone();
             blocking(move || Ok(storage.delete_image(id)?)).await?;
-            return Err(error.into());
+            return Err(error);
         }
         drop(import);
         Ok(record)
@@ -96,6 +93,7 @@ impl Engine {
             id: ImageId::new(),
             project: volume.project.clone(),
             name,
+            visibility: Visibility::Private,
             created_at: Timestamp::now(),
             shelf_of: None,
             ..below
@@ -110,14 +108,45 @@ impl Engine {
         self.start_task(task, by).await
     }
 
+    /// Writes down an image whose file is there, if its disk is one that its properties allow.
+    async fn keep(&self, record: &ImageRecord) -> Result<(), EngineError> {
+        record.properties.check_disk(record.virtual_size)?;
+        Ok(self.world.store.insert_image(record).await?)
+    }
+
+    /// Changes the name, the visibility and the properties of an image: all that is asked, or nothing. What shapes the
+    /// domain reaches the instances made of it when they are next switched on.
+    pub async fn change_image(
+        &self,
+        id: ImageId,
+        change: impl FnOnce(&mut ImageRecord),
+    ) -> Result<ImageRecord, EngineError> {
+        let change = |image: &mut ImageRecord| {
+            change(image);
+            image.properties.check()?;
+            image.properties.check_disk(image.virtual_size)?;
+            Ok(())
+        };
+        self.world.store.change_image(id, change).await
+    }
+
     /// The image with that name or id.
     pub async fn find_image(&self, project: &str, reference: &str) -> Result<ImageRecord, EngineError> {
         Ok(self.world.store.find_image(project, reference).await?)
     }
 
-    /// A page of a project's images.
-    pub async fn list_images(&self, project: &str, page: Page<ImageId>) -> Result<Vec<ImageRecord>, EngineError> {
-        Ok(self.world.store.images(Some(project), page).await?)
+    /// A page of the images that a project may use, or of those that are default ones or its own.
+    pub async fn list_images(
+        &self,
+        project: &str,
+        visibility: Option<Visibility>,
+        page: Page<ImageId>,
+    ) -> Result<Vec<ImageRecord>, EngineError> {
+        let store = &self.world.store;
+        Ok(match visibility {
+            Some(visibility) => store.images_that_are(visibility, project, page).await?,
+            None => store.images(Some(project), page).await?,
+        })
     }
 
     /// Removes an image that nothing is built on: the record first, so that nothing can be built on it meanwhile.
@@ -134,15 +163,20 @@ fn unknown(project: &str, name: &Name) -> ImageRecord {
         id: ImageId::new(),
         project: project.to_owned(),
         name: name.clone(),
+        visibility: Visibility::Private,
         format: DiskFormat::Qcow2,
         virtual_size: 0,
         file_size: 0,
         sha256: String::new(),
-        os: OsFamily::default(),
-        firmware: Firmware::default(),
-        user: "root".to_owned(),
+        properties: ImageProperties::default(),
         created_at: Timestamp::now(),
         shelf_of: None,
+    }
+}
+
+impl From<PropertyError> for EngineError {
+    fn from(error: PropertyError) -> Self {
+        Self::invalid(error.field, error.message)
     }
 }
 
@@ -170,17 +204,4 @@ impl Drop for Import {
         self.cancelled.store(true, Ordering::Relaxed);
         lock(&self.world.importing).remove(&self.id);
     }
-}
-
-/// A login name as Debian's useradd takes it: it becomes an argument of ssh.
-fn check_user(user: &str) -> Result<(), EngineError> {
-    let begins = user.starts_with(|c: char| c.is_ascii_lowercase() || c == '_');
-    let rest = user
-        .chars()
-        .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '_' | '-'));
-    if begins && rest && user.len() <= 32 {
-        return Ok(());
-    }
-    let message = format!("{user:?} is not a login name: 1 to 32 of a-z, 0-9, '_' and '-', beginning with a letter");
-    Err(EngineError::invalid("user", message))
 }

@@ -3,11 +3,11 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use berth_model::limits::{COUNT_MAX, USER_DATA_MAX};
-use berth_model::{Action, Gib, InstanceId, InstanceType, LayerId, Mac, Name, Policy, PortId, VolumeId};
+use berth_model::limits::{COUNT_MAX, STOP_GRACE_MAX, USER_DATA_MAX};
+use berth_model::{Action, Gib, InstanceId, InstanceType, LayerId, Mac, Misfit, Name, Policy, PortId, VolumeId};
 use berth_store::{
-    Claim, InstanceRecord, NewInstance, OperationRecord, Page, PortRecord, Requester, StoreError, VolumeOfNew,
-    VolumeRecord,
+    Claim, ImageRecord, InstanceRecord, NewInstance, OperationRecord, Page, PortRecord, Requester, StoreError,
+    VolumeOfNew, VolumeRecord,
 };
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -82,9 +82,6 @@ pub struct Detail {
 /// How long a request waits for libvirt to be reached before it is refused.
 const REACHED_WITHIN: Duration = Duration::from_secs(2);
 
-/// The longest grace time of a stop in seconds.
-const GRACE_MAX: u32 = 3600;
-
 impl Engine {
     /// The catalog of instance types.
     pub fn types(&self) -> &[InstanceType] {
@@ -134,7 +131,7 @@ impl Engine {
             .subnets
             .first()
             .ok_or_else(|| EngineError::Internal("a VPC without a subnet".to_owned()))?;
-        let root_size = root_size(request.root_size, &instance_type, Gib::holding(image.virtual_size))?;
+        let root_size = root_size(request.root_size, &image, &instance_type)?;
         let volumes = self.existing(project, &request).await?;
         self.check_room(promised(&request, root_size)).await?;
         let volume_type = self.volume_type(None)?;
@@ -212,8 +209,8 @@ impl Engine {
         stop: StopRequest,
         by: &Requester,
     ) -> Result<OperationRecord, EngineError> {
-        if let Some(seconds) = stop.grace_seconds.filter(|seconds| *seconds > GRACE_MAX) {
-            let message = format!("{seconds} is not between 0 and {GRACE_MAX} seconds");
+        if let Some(seconds) = stop.grace_seconds.filter(|seconds| *seconds > STOP_GRACE_MAX) {
+            let message = format!("{seconds} is not between 0 and {STOP_GRACE_MAX} seconds");
             return Err(EngineError::invalid("timeout_seconds", message));
         }
         self.act(id, Action::Stop, json!({ "grace_seconds": stop.grace_seconds }), by)
@@ -327,15 +324,21 @@ pub(crate) async fn to_its_end<T: Send + 'static>(
         .map_err(|panic| EngineError::Internal(panic.to_string()))?
 }
 
-/// The size of a root volume: what is asked for, or what the type has, and never less than the image needs.
-fn root_size(asked: Option<Gib>, kind: &InstanceType, least: Gib) -> Result<Gib, EngineError> {
-    let size = asked.unwrap_or(kind.storage.max(least));
-    if size < least {
-        let message = format!("{size} is less than the {least} that the image needs");
-        return Err(EngineError::invalid("root_size", message));
-    }
-    volume::check_size(size)?;
-    Ok(size)
+/// The size of the root volume of an instance of that type: what is asked for, or what the type and the image have. The
+/// image has to agree with it: it may ask for more than the type gives, and gets it.
+fn root_size(asked: Option<Gib>, image: &ImageRecord, kind: &InstanceType) -> Result<Gib, EngineError> {
+    let asks = &image.properties;
+    let misfit = |misfit: Misfit| EngineError::invalid("type", format!("{} has {misfit}", kind.name));
+    asks.check_memory(kind.memory).map_err(misfit)?;
+    let size = kind.storage.max(Gib::holding(image.virtual_size)).max(asks.min_disk);
+    let Some(asked) = asked else {
+        asks.check_root(size, image.virtual_size).map_err(misfit)?;
+        return Ok(size);
+    };
+    volume::check_size(asked)?;
+    let misfit = |misfit: Misfit| EngineError::invalid("root_size", format!("it has {misfit}"));
+    asks.check_root(asked, image.virtual_size).map_err(misfit)?;
+    Ok(asked)
 }
 
 /// How much disk a request wants in all.

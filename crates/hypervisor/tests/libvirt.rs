@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use berth_domain_xml::{Accel, DomainSpec, Paths};
 use berth_hypervisor::{DomainEvent, Hypervisor, HypervisorError, Link, Notice, Settings};
 use berth_model::{
-    Code, Firmware, GuestEvent, GuestStatus, InstanceId, Mib, OffReason, OsFamily, OwnerId, PauseReason,
+    Code, Firmware, GuestClock, GuestEvent, GuestStatus, InstanceId, Mib, OffReason, OsFamily, OwnerId, PauseReason,
 };
 use berth_testkit::{Host, Libvirt};
 use tokio::sync::mpsc::UnboundedReceiver;
@@ -63,7 +63,10 @@ impl Bed {
             vcpus: 1,
             memory: Mib(64),
             firmware: Firmware::Bios,
+            tpm: false,
             os: OsFamily::Linux,
+            clock: GuestClock::Utc,
+            hyperv: false,
             disks: Vec::new(),
             nics: Vec::new(),
             paths: Paths {

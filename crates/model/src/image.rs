@@ -24,8 +24,53 @@ pub enum Firmware {
     Bios,
     /// OVMF.
     Uefi,
-    /// OVMF with secure boot, and a TPM 2.0.
+    /// OVMF with secure boot, and a TPM 2.0 unless the image does without.
     UefiSecureBoot,
+}
+
+/// What the guest's disks hang on.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DiskBus {
+    /// virtio-blk: the quickest, with an I/O thread of its own.
+    #[default]
+    Virtio,
+    /// AHCI: every system has a driver for it, but nothing on it can be plugged in while the guest runs.
+    Sata,
+    /// virtio-scsi: many disks on one PCI slot.
+    Scsi,
+}
+
+/// What the guest's NICs look like to it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NicModel {
+    /// virtio-net: the quickest.
+    #[default]
+    Virtio,
+    /// Intel's 82574L, for systems without a virtio driver.
+    E1000e,
+}
+
+/// What the guest takes its hardware clock to show.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GuestClock {
+    /// UTC, as everything but Windows has it.
+    Utc,
+    /// The host's local time, as Windows has it.
+    Localtime,
+}
+
+/// Who an image is for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Visibility {
+    /// A default image: every project's, put there by the operator.
+    Default,
+    /// My image: one project's own.
+    #[default]
+    Private,
 }
 
 /// How a disk image is written down. What guests run on is always qcow2, and the seed disk is raw; the others are taken

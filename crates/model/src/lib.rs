@@ -3,7 +3,9 @@
 //! Pure: no I/O, no async, nothing of ours below it. Every other crate speaks in these words.
 
 mod action;
+mod catalog;
 mod checksum;
+mod checksum_file;
 mod code;
 pub mod diagram;
 mod guest;
@@ -17,13 +19,16 @@ mod mac;
 mod name;
 mod observe;
 mod policy;
+mod properties;
 mod size;
 mod volume;
 mod volume_type;
 mod work;
 
 pub use action::{Action, AfterCrash, Fallback, From, Landing, ParseActionError, Position, Row, Step, TABLE};
+pub use catalog::{BUILT_IN_CATALOG, Catalog, CatalogEntry, CatalogError, Download, Mirror, Pull, PullError, Source};
 pub use checksum::{Checksum, ParseChecksumError};
+pub use checksum_file::{ChecksumFileError, find_checksum};
 pub use code::Code;
 pub use guest::{GuestEvent, GuestStatus, OffReason, PauseReason};
 pub use id::{
@@ -31,13 +36,14 @@ pub use id::{
     VolumeId, VpcId,
 };
 pub use idempotency::{IdempotencyKey, ParseIdempotencyKeyError};
-pub use image::{DiskFormat, Firmware, OsFamily};
+pub use image::{DiskBus, DiskFormat, Firmware, GuestClock, NicModel, OsFamily, Visibility};
 pub use instance::{InstanceState, ParseStateError, Stable, Standing};
 pub use instance_type::{InstanceType, default_catalog};
 pub use mac::{Mac, ParseMacError};
 pub use name::{Name, ParseNameError};
 pub use observe::{Adoption, Known, Verdict, observe};
 pub use policy::{OnBoot, OnCrash, Policy};
+pub use properties::{ImageProperties, Misfit, PropertyError};
 pub use size::{Gib, Mib};
 pub use volume::{VOLUME_MAX, VOLUME_MIN, VOLUME_TABLE, VolumeAction, VolumeLanding, VolumeRow, VolumeState};
 pub use volume_type::{VolumeType, default_volume_types};

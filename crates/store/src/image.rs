@@ -1,14 +1,15 @@
 //! Images: what is known of each; the bytes are the storage's.
 
-use berth_model::{DiskFormat, Firmware, ImageId, InstanceId, Name, OsFamily, VolumeId};
+use berth_model::{DiskFormat, ImageId, ImageProperties, InstanceId, Name, Visibility, VolumeId};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use sqlx::any::AnyRow;
 
 use crate::event::NewEvent;
 use crate::instance::canonical;
 use crate::port::in_instances;
-use crate::row::{Columns as _, Sql, sql, to_number, to_word};
+use crate::row::{Columns as _, Sql, sql, to_json, to_number, to_word};
 use crate::tx::Tx;
 use crate::{Page, Store, StoreError, attached};
 
@@ -21,6 +22,9 @@ pub struct ImageRecord {
     pub project: String,
     /// Its name, unique in its project.
     pub name: Name,
+    /// Who it is for.
+    #[serde(default)]
+    pub visibility: Visibility,
     /// The format of what was imported.
     pub format: DiskFormat,
     /// Bytes of the disk that the guest sees.
@@ -29,31 +33,39 @@ pub struct ImageRecord {
     pub file_size: u64,
     /// SHA-256 of the bytes that were imported, in hexadecimal.
     pub sha256: String,
-    /// The operating system's family.
-    pub os: OsFamily,
-    /// What starts the guest.
-    pub firmware: Firmware,
-    /// Who logs in over ssh.
-    pub user: String,
+    /// What it says of itself. Beside the rest, as a shelf's record in a journal always had three of them.
+    #[serde(flatten)]
+    pub properties: ImageProperties,
     /// When it was imported; kept to the microsecond.
     pub created_at: Timestamp,
     /// The instance whose shelf it is: such an image is in no list, and nobody can ask for it.
     pub shelf_of: Option<InstanceId>,
 }
 
+/// The properties that have a column of their own, and the column: the others share one.
+const OWN_COLUMN: [(&str, &str); 3] = [("os", "os"), ("firmware", "firmware"), ("user", "login")];
+
 impl ImageRecord {
     fn read(row: &AnyRow) -> Result<Self, StoreError> {
+        let mut properties: Map<String, Value> = row.maybe_json("properties")?.unwrap_or_default();
+        for (property, column) in OWN_COLUMN {
+            properties.insert(property.to_owned(), Value::String(row.text(column)?));
+        }
+        let properties = serde_json::from_value(Value::Object(properties));
         Ok(Self {
             id: row.parsed("id")?,
             project: row.text("project")?,
             name: row.parsed("name")?,
+            visibility: if row.flag("public")? {
+                Visibility::Default
+            } else {
+                Visibility::Private
+            },
             format: row.word("format")?,
             virtual_size: row.number("virtual_size")?,
             file_size: row.number("file_size")?,
             sha256: row.text("sha256")?,
-            os: row.word("os")?,
-            firmware: row.word("firmware")?,
-            user: row.text("login")?,
+            properties: properties.map_err(|error| StoreError::corrupt("properties", &error))?,
             created_at: row.time("created_at")?,
             shelf_of: row.maybe_parsed("shelf_of")?,
         })
@@ -61,22 +73,53 @@ impl ImageRecord {
 
     fn insert(&self) -> Result<Sql, StoreError> {
         let insert = sql(
-            "INSERT INTO images (id, project, name, format, virtual_size, file_size, sha256, os, \
-                          firmware, login, created_at, shelf_of) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+            "INSERT INTO images (name, public, os, firmware, login, properties, id, project, format, \
+             virtual_size, file_size, sha256, created_at, shelf_of) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
         );
-        Ok(insert
+        Ok(self
+            .bind_changeable(insert)?
             .bind(self.id.to_string())
             .bind(self.project.as_str())
-            .bind(self.name.as_str())
             .bind(to_word(&self.format)?)
             .bind(to_number(self.virtual_size)?)
             .bind(to_number(self.file_size)?)
             .bind(self.sha256.as_str())
-            .bind(to_word(&self.os)?)
-            .bind(to_word(&self.firmware)?)
-            .bind(self.user.as_str())
             .bind(self.created_at.as_microsecond())
             .bind(self.shelf_of.map(|id| id.to_string())))
+    }
+
+    fn update(&self) -> Result<Sql, StoreError> {
+        let update = sql(
+            "UPDATE images SET name = $1, public = $2, os = $3, firmware = $4, login = $5, \
+             properties = $6 WHERE id = $7",
+        );
+        Ok(self.bind_changeable(update)?.bind(self.id.to_string()))
+    }
+
+    /// Binds what may change, as the first six.
+    fn bind_changeable(&self, statement: Sql) -> Result<Sql, StoreError> {
+        let mut properties = match serde_json::to_value(&self.properties) {
+            Ok(Value::Object(properties)) => properties,
+            Ok(_) => Map::new(),
+            Err(error) => return Err(StoreError::corrupt("a value to be written", &error)),
+        };
+        let mut statement = statement
+            .bind(self.name.as_str().to_owned())
+            .bind(public(self.visibility));
+        for (property, _) in OWN_COLUMN {
+            let word = properties.remove(property);
+            statement = statement.bind(word.as_ref().and_then(Value::as_str).map(str::to_owned));
+        }
+        Ok(statement.bind(to_json(&properties)?))
+    }
+}
+
+/// As the column of that name has it.
+fn public(visibility: Visibility) -> i64 {
+    match visibility {
+        Visibility::Default => 1,
+        Visibility::Private => 0,
     }
 }
 
@@ -126,12 +169,50 @@ pub(crate) async fn insert(tx: &mut Tx, image: &ImageRecord) -> Result<(), Store
     tx.event(NewEvent::about("image.created", &image.id, &image.name)).await
 }
 
+/// Refuses an image whose name another one of its project has.
+async fn free_name(tx: &mut Tx, image: &ImageRecord) -> Result<(), StoreError> {
+    let taken = sql("SELECT id FROM images WHERE project = $1 AND name = $2 AND id <> $3");
+    let taken = taken
+        .bind(image.project.clone())
+        .bind(image.name.to_string())
+        .bind(image.id.to_string());
+    match tx.optional(taken).await? {
+        None => Ok(()),
+        Some(_) => Err(StoreError::AlreadyExists {
+            what: "image",
+            name: image.name.to_string(),
+        }),
+    }
+}
+
 impl Store {
     /// Keeps an image. [`StoreError::AlreadyExists`] if the project has one of that name.
     pub async fn insert_image(&self, image: &ImageRecord) -> Result<(), StoreError> {
         let mut tx = self.begin().await?;
         insert(&mut tx, image).await?;
         tx.commit().await
+    }
+
+    /// Changes the name, the visibility and the properties of an image, and returns it as it is then; the rest of a
+    /// record says what the file is, and stays. What `change` refuses isn't written.
+    pub async fn change_image<E: From<StoreError>>(
+        &self,
+        id: ImageId,
+        change: impl FnOnce(&mut ImageRecord) -> Result<(), E>,
+    ) -> Result<ImageRecord, E> {
+        let mut tx = self.begin().await?;
+        let row = tx
+            .optional(sql("SELECT * FROM images WHERE id = $1").bind(id.to_string()))
+            .await?;
+        let row = row.ok_or_else(|| StoreError::not_found("image", &id))?;
+        let mut image = ImageRecord::read(&row)?;
+        change(&mut image)?;
+        free_name(&mut tx, &image).await?;
+        tx.run(image.update()?).await?;
+        tx.event(NewEvent::about("image.changed", &image.id, &image.name))
+            .await?;
+        tx.commit().await?;
+        Ok(image)
     }
 
     /// An image.
@@ -143,9 +224,12 @@ impl Store {
         .await
     }
 
-    /// The image of a project with that name or id.
+    /// The image with that name or id that a project may use: its own before a default one.
     pub async fn find_image(&self, project: &str, reference: &str) -> Result<ImageRecord, StoreError> {
-        let query = sql("SELECT * FROM images WHERE project = $1 AND (id = $2 OR name = $2) AND shelf_of IS NULL");
+        let query = sql(
+            "SELECT * FROM images WHERE (project = $1 OR public = 1) AND (id = $2 OR name = $2) \
+             AND shelf_of IS NULL ORDER BY CASE WHEN project = $1 THEN 0 ELSE 1 END, id LIMIT 1",
+        );
         let found = self
             .one(
                 query.bind(project).bind(canonical::<ImageId>(reference)),
@@ -169,15 +253,14 @@ impl Store {
         self.list(query, read).await?.into_iter().flatten().collect()
     }
 
-    /// A page of the images of a project, or of all.
+    /// A page of the images that a project may use, or of all.
     pub async fn images(&self, project: Option<&str>, page: Page<ImageId>) -> Result<Vec<ImageRecord>, StoreError> {
         let query: Sql = match project {
-            Some(project) => {
-                sql("SELECT * FROM images WHERE project = $3 AND id > $1 AND shelf_of IS NULL ORDER BY id LIMIT $2")
-                    .bind(page.after())
-                    .bind(i64::from(page.limit))
-                    .bind(project)
-            }
+            Some(project) => sql("SELECT * FROM images WHERE (project = $3 OR public = 1) AND id > $1 \
+                 AND shelf_of IS NULL ORDER BY id LIMIT $2")
+            .bind(page.after())
+            .bind(i64::from(page.limit))
+            .bind(project),
             None => sql("SELECT * FROM images WHERE id > $1 AND shelf_of IS NULL ORDER BY id LIMIT $2")
                 .bind(page.after())
                 .bind(i64::from(page.limit)),
@@ -199,6 +282,25 @@ impl Store {
             }
         }
         Ok(only)
+    }
+
+    /// A page of those images that a project may use that are default ones, or its own.
+    pub async fn images_that_are(
+        &self,
+        visibility: Visibility,
+        project: &str,
+        page: Page<ImageId>,
+    ) -> Result<Vec<ImageRecord>, StoreError> {
+        let query = sql(
+            "SELECT * FROM images WHERE (project = $3 OR public = 1) AND public = $4 AND id > $1 \
+             AND shelf_of IS NULL ORDER BY id LIMIT $2",
+        );
+        let query = query
+            .bind(page.after())
+            .bind(i64::from(page.limit))
+            .bind(project)
+            .bind(public(visibility));
+        self.list(query, ImageRecord::read).await
     }
 
     /// Forgets an image. [`StoreError::InUse`] while a volume is built on it.

@@ -18,6 +18,11 @@ const VERSIONS: &[(i64, &str, &str)] = &[
     (4, "shelf", include_str!("../migrations/0004_shelf.sql")),
     (5, "policy", include_str!("../migrations/0005_policy.sql")),
     (6, "volumes", include_str!("../migrations/0006_volumes.sql")),
+    (
+        7,
+        "image_properties",
+        include_str!("../migrations/0007_image_properties.sql"),
+    ),
 ];
 
 /// Brings the schema to the newest version.

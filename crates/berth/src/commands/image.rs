@@ -1,32 +1,63 @@
 //! `berth image …`
 
+mod catalog;
+mod settings;
+
 use std::io;
 use std::path::Path;
 
-use berth_api_types::{ImageQuery, ImageView};
-use berth_model::{Firmware, Name, OsFamily};
-use clap::{Args, Subcommand, ValueEnum};
+use berth_api_types::{ImageSettings, ImageView};
+use berth_model::{Name, Visibility};
+use clap::{Args, Subcommand};
 use futures::{Stream, TryStreamExt as _};
 use indicatif::{ProgressBar, ProgressStyle};
 use reqwest::Body;
 use tokio_util::bytes::Bytes;
 use tokio_util::io::ReaderStream;
 
+use self::settings::Settings;
 use crate::cli::name;
 use crate::commands::{Context, download};
 use crate::failure::Failure;
 use crate::output::{self, ago, bytes, fields, table};
 
+const EXAMPLES: &str = "\
+Examples:
+  berth image import debian.qcow2 --name debian --user debian --min-memory 512
+  berth image set debian --default --max-volume-size 2048
+  berth image import win.qcow2 --name win --os windows --user Administrator --firmware uefi-secure-boot \\
+      --min-disk 32 --min-memory 2048 --disk-bus sata --nic-model e1000e   # no virtio drivers in it yet
+  berth image list --default
+  berth image catalog ubuntu-24.04";
+
 #[derive(Debug, Subcommand)]
+#[command(after_help = EXAMPLES)]
 pub(crate) enum ImageVerb {
     /// Import an image: qcow2 without a backing file, or a raw disk
     Import(Import),
     /// List the images
-    List,
+    List {
+        /// Only default images: every project's, put there by the operator
+        #[arg(long, conflicts_with = "mine")]
+        default: bool,
+        /// Only the project's own
+        #[arg(long)]
+        mine: bool,
+    },
     /// Show an image
     Show {
         /// Its name or id
         image: String,
+    },
+    /// Change what an image says of itself
+    ///
+    /// Only what is given changes. What shapes the virtual machine (firmware, TPM, bus, NIC, clock, Hyper-V) reaches
+    /// the instances made of the image when they are next switched on.
+    Set(Set),
+    /// List the images that are known by name, and where they come from
+    Catalog {
+        /// Show all of this one
+        name: Option<String>,
     },
     /// Delete images that no volume is built on
     Delete {
@@ -43,29 +74,19 @@ pub(crate) struct Import {
     /// Its name
     #[arg(long, value_parser = name)]
     name: Name,
-    /// The operating system's family
-    #[arg(long, value_enum)]
-    os: Option<Os>,
-    /// What starts the guest
-    #[arg(long, value_enum)]
-    firmware: Option<Starts>,
-    /// Who logs in over ssh [default: root]
-    #[arg(long)]
-    user: Option<String>,
+    #[command(flatten)]
+    settings: Settings,
 }
 
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum Os {
-    Linux,
-    Windows,
-    Other,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum Starts {
-    Bios,
-    Uefi,
-    UefiSecureBoot,
+#[derive(Debug, Args)]
+pub(crate) struct Set {
+    /// Its name or id
+    image: String,
+    /// Its new name
+    #[arg(long, value_parser = name)]
+    name: Option<Name>,
+    #[command(flatten)]
+    settings: Settings,
 }
 
 pub(crate) async fn run(verb: ImageVerb, cx: &Context) -> anyhow::Result<()> {
@@ -74,24 +95,23 @@ pub(crate) async fn run(verb: ImageVerb, cx: &Context) -> anyhow::Result<()> {
             let image = send(import, cx).await?;
             show(&image, cx)
         }
-        ImageVerb::List => {
-            let images = cx.client.images().await?;
-            output::print(cx.format, &images, |images| {
-                let row = |image: &ImageView| {
-                    let sizes = (bytes(image.virtual_size), bytes(image.file_size));
-                    [
-                        image.name.to_string(),
-                        image.format.clone(),
-                        sizes.0,
-                        sizes.1,
-                        ago(image.created_at),
-                    ]
-                };
-                table(["name", "format", "disk", "file", "imported"], images.iter().map(row))
-            })?;
-            Ok(())
+        ImageVerb::List { default, mine } => {
+            let visibility = match (default, mine) {
+                (true, _) => Some(Visibility::Default),
+                (_, true) => Some(Visibility::Private),
+                (false, false) => None,
+            };
+            list(&cx.client.images(visibility).await?, cx)
         }
         ImageVerb::Show { image } => show(&cx.client.image(&image).await?, cx),
+        ImageVerb::Set(set) => {
+            let settings = set.settings.given(set.name);
+            if settings == ImageSettings::default() {
+                return Err(Failure::invalid("nothing to change: see 'berth image set --help'".to_owned()).into());
+            }
+            show(&cx.client.change_image(&set.image, &settings).await?, cx)
+        }
+        ImageVerb::Catalog { name } => catalog::run(name.as_deref(), cx).await,
         ImageVerb::Delete { images } => {
             for image in images {
                 cx.client.delete_image(&image).await?;
@@ -102,20 +122,7 @@ pub(crate) async fn run(verb: ImageVerb, cx: &Context) -> anyhow::Result<()> {
 }
 
 async fn send(import: Import, cx: &Context) -> anyhow::Result<ImageView> {
-    let query = ImageQuery {
-        name: import.name,
-        os: import.os.map(|os| match os {
-            Os::Linux => OsFamily::Linux,
-            Os::Windows => OsFamily::Windows,
-            Os::Other => OsFamily::Other,
-        }),
-        firmware: import.firmware.map(|firmware| match firmware {
-            Starts::Bios => Firmware::Bios,
-            Starts::Uefi => Firmware::Uefi,
-            Starts::UefiSecureBoot => Firmware::UefiSecureBoot,
-        }),
-        user: import.user,
-    };
+    let settings = import.settings.given(Some(import.name));
     let (bytes, length) = match import.source.split_once("://") {
         Some(("http" | "https", _)) => {
             let (bytes, length) = download::begin(&import.source).await?;
@@ -129,7 +136,7 @@ async fn send(import: Import, cx: &Context) -> anyhow::Result<ImageView> {
         }
         None => open(Path::new(&import.source)).await?,
     };
-    Ok(cx.client.import_image(&query, bytes, length).await?)
+    Ok(cx.client.import_image(&settings, bytes, length).await?)
 }
 
 async fn open(path: &Path) -> anyhow::Result<(Body, Option<u64>)> {
@@ -158,20 +165,51 @@ fn progress(length: Option<u64>) -> ProgressBar {
     bar
 }
 
+fn list(images: &Vec<ImageView>, cx: &Context) -> anyhow::Result<()> {
+    output::print(cx.format, images, |images| {
+        let row = |image: &ImageView| {
+            [
+                image.name.to_string(),
+                settings::whose(image).to_owned(),
+                settings::system(&image.properties),
+                bytes(image.virtual_size),
+                bytes(image.file_size),
+                settings::needs(&image.properties),
+                image.properties.max_volume_size.to_string(),
+                ago(image.created_at),
+            ]
+        };
+        let headings = [
+            "name",
+            "whose",
+            "system",
+            "disk",
+            "file",
+            "needs",
+            "volume up to",
+            "imported",
+        ];
+        table(headings, images.iter().map(row))
+    })?;
+    Ok(())
+}
+
 fn show(image: &ImageView, cx: &Context) -> anyhow::Result<()> {
     output::print(cx.format, image, |image| {
-        fields([
+        let mut shown = fields([
             ("id", image.id.to_string()),
             ("name", image.name.to_string()),
+            ("whose", settings::whose(image).to_owned()),
             ("format", image.format.clone()),
             ("disk", bytes(image.virtual_size)),
             ("file", bytes(image.file_size)),
             ("sha256", image.sha256.clone()),
-            ("os", format!("{:?}", image.os).to_lowercase()),
-            ("firmware", format!("{:?}", image.firmware).to_lowercase()),
-            ("user", image.user.clone()),
             ("imported", image.created_at.to_string()),
-        ])
+        ]);
+        for (name, value) in settings::rows(&image.properties) {
+            shown.add_row([name.to_owned(), value]);
+        }
+        shown
     })?;
     Ok(())
 }

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use berth_domain_xml::{Accel, Disk, DomainSpec, Limits, Nic, Paths};
-use berth_model::{DiskFormat, Firmware, Mib, OsFamily};
+use berth_model::{DiskBus, DiskFormat, Firmware, GuestClock, Mib, NicModel, OsFamily};
 
 /// A Linux guest under KVM with BIOS, two disks and a NIC.
 pub(crate) fn linux() -> DomainSpec {
@@ -18,11 +18,15 @@ pub(crate) fn linux() -> DomainSpec {
         vcpus: 2,
         memory: Mib(2048),
         firmware: Firmware::Bios,
+        tpm: false,
         os: OsFamily::Linux,
+        clock: GuestClock::Utc,
+        hyperv: false,
         disks: vec![
             Disk {
                 path: "/var/lib/berth/volumes/root.qcow2".into(),
                 format: DiskFormat::Qcow2,
+                bus: DiskBus::Virtio,
                 serial: Some("0198f3c2-7a10-7e1b-9d0a-5c1f6f4e2b13".to_owned()),
                 read_only: false,
                 direct: true,
@@ -33,6 +37,7 @@ pub(crate) fn linux() -> DomainSpec {
             Disk {
                 path: dir.join("seed.img"),
                 format: DiskFormat::Raw,
+                bus: DiskBus::Virtio,
                 serial: None,
                 read_only: true,
                 direct: false,
@@ -45,6 +50,7 @@ pub(crate) fn linux() -> DomainSpec {
             mac: "52:54:00:12:34:56".parse().unwrap(),
             tap: "btap1".to_owned(),
             mtu: 1450,
+            model: NicModel::Virtio,
         }],
         paths: Paths {
             console_socket: dir.join("console.sock"),

@@ -20,19 +20,25 @@ pub(super) const RECIPE: Recipe<Context> = Recipe {
 };
 
 fn power_off(cx: &Context, _: &mut Memo) -> Result<(), Failure> {
-    let grace = cx
-        .param("grace_seconds")
-        .map_or(cx.world.settings.stop_grace, Duration::from_secs);
+    let grace = cx.param("grace_seconds").map_or(grace(cx), Duration::from_secs);
     if !grace.is_zero() {
         ask(cx, Instant::now() + grace)?;
     }
     guest::power_off(cx)
 }
 
+/// How long this guest may take if the call doesn't say: as its image has it, or the host.
+fn grace(cx: &Context) -> Duration {
+    let image = cx.subject.image.properties.stop_grace;
+    image.map_or(cx.world.settings.stop_grace, |seconds| {
+        Duration::from_secs(u64::from(seconds))
+    })
+}
+
 /// Has the guest shut itself down. One that doesn't within the grace time is left as it is: what follows must not cost
 /// it what it hasn't written yet.
 pub(super) fn cleanly(cx: &Context) -> Result<(), Failure> {
-    let grace = cx.world.settings.stop_grace;
+    let grace = grace(cx);
     ask(cx, Instant::now() + grace)?;
     match cx.world.hypervisor.status(cx.id()).or_fail()? {
         Some(GuestStatus::Running | GuestStatus::ShuttingDown | GuestStatus::Paused(_)) => {

@@ -11,6 +11,7 @@ mod crash;
 mod events;
 mod forge;
 mod history;
+mod images;
 mod once;
 mod open;
 mod postgres;

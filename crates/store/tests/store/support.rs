@@ -3,8 +3,8 @@
 use std::future::Future;
 
 use berth_model::{
-    Action, DiskFormat, Firmware, Gib, ImageId, InstanceId, KeyPairId, LayerId, Mac, Name, OsFamily, Policy, PortId,
-    Position, Stable, VolumeId, default_catalog,
+    Action, DiskBus, DiskFormat, Firmware, Gib, ImageId, ImageProperties, InstanceId, KeyPairId, LayerId, Mac, Name,
+    OsFamily, Policy, PortId, Position, Stable, Visibility, VolumeId, default_catalog,
 };
 use berth_store::{
     Claim, Database, Fault, Found, ImageRecord, InstanceRecord, KeyPairRecord, NetworkTemplate, NewInstance,
@@ -84,9 +84,16 @@ pub(crate) fn image(named: &str) -> ImageRecord {
         virtual_size: 5 << 40,
         file_size: 123_456_789,
         sha256: "ab".repeat(32),
-        os: OsFamily::Windows,
-        firmware: Firmware::UefiSecureBoot,
-        user: "debian".to_owned(),
+        visibility: Visibility::Private,
+        properties: ImageProperties {
+            os: OsFamily::Windows,
+            firmware: Firmware::UefiSecureBoot,
+            user: "debian".to_owned(),
+            os_version: "2022".to_owned(),
+            disk_bus: DiskBus::Sata,
+            tpm: Some(false),
+            ..ImageProperties::default()
+        },
         created_at: now(),
         shelf_of: None,
     }
