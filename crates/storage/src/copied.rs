@@ -17,9 +17,6 @@ use crate::{Storage, StorageError};
 /// How much is copied at a time, in bytes.
 const CHUNK: usize = 1 << 20;
 
-/// How much is reserved at a time while nobody knows how much will come, in bytes.
-const RESERVED_AHEAD: u64 = 64 << 20;
-
 /// Whether to go on, and who is told how far it is.
 pub(crate) struct Caller<'a> {
     pub(crate) cancelled: &'a dyn Fn() -> bool,
@@ -80,9 +77,7 @@ impl<'a> Copied<'a> {
     fn take(&mut self, bytes: &[u8]) -> Result<(), StorageError> {
         let length = bytes.len() as u64;
         self.check_size(self.so_far + length)?;
-        if self.room.left() < length {
-            self.room.grow(length.max(RESERVED_AHEAD).min(self.checks.size_max))?;
-        }
+        self.room.hold(length)?;
         self.sha256.update(bytes);
         if let Some(sha512) = &mut self.sha512 {
             sha512.update(bytes);

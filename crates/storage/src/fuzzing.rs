@@ -20,11 +20,11 @@ impl Bytes for Sparse<'_> {
     fn read_exact(&self, at: u64, to: &mut [u8]) -> std::io::Result<()> {
         to.fill(0);
         for (place, piece) in self.pieces {
-            for (offset, byte) in (*place..).zip(*piece) {
-                let index = offset.checked_sub(at).and_then(|index| usize::try_from(index).ok());
-                if let Some(slot) = index.and_then(|index| to.get_mut(index)) {
-                    *slot = *byte;
-                }
+            let (from, skipped) = (place.saturating_sub(at), at.saturating_sub(*place));
+            let [from, skipped] = [from, skipped].map(|count| usize::try_from(count).unwrap_or(usize::MAX));
+            if let (Some(to), Some(piece)) = (to.get_mut(from..), piece.get(skipped..)) {
+                let length = to.len().min(piece.len());
+                to[..length].copy_from_slice(&piece[..length]);
             }
         }
         Ok(())

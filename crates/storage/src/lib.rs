@@ -98,6 +98,8 @@ impl Storage {
             low_space,
             qemu_img,
         } = settings;
+        // A cage shows files by the same path as outside, and outside it is that of no current directory.
+        let state_dir = std::path::absolute(&state_dir).map_err(StorageError::io("find", &state_dir))?;
         let owner = Owner::named(qemu_user.as_deref(), "qemu_user")?;
         let tmp = state_dir.join(TMP);
         if tmp.exists() {

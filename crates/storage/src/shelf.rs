@@ -137,13 +137,14 @@ impl Storage {
 
     /// A volume's file and all that are beneath it.
     fn chain(&self, top: &Path) -> Result<Vec<PathBuf>, StorageError> {
+        let state_dir = normal(&self.0.state_dir);
         let mut chain = vec![top.to_owned()];
         let mut at = top.to_owned();
         while let Some(name) = read_header(&at)?.backing {
             let name = OsString::from_vec(name);
             let below = at.parent().map(|dir| normal(&dir.join(&name)));
             let ours = |path: &PathBuf| {
-                let in_ours = path.parent().and_then(Path::parent) == Some(&self.0.state_dir);
+                let in_ours = path.parent().and_then(Path::parent) == Some(&state_dir);
                 in_ours && path.symlink_metadata().is_ok_and(|found| found.is_file())
             };
             let Some(below) = below.filter(ours).filter(|_| chain.len() < CHAIN_MAX) else {

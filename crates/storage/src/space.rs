@@ -17,6 +17,9 @@ use crate::{Storage, StorageError};
 /// How much is kept free for guests that grow into their thin volumes, unless the operator says otherwise: 1 GiB.
 pub const LOW_SPACE: u64 = 1 << 30;
 
+/// How much is reserved at a time while nobody knows how much will come, in bytes.
+const AHEAD: u64 = 64 << 20;
+
 /// Room on the state directory's file system, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Space {
@@ -99,6 +102,15 @@ impl Reservation {
         *promised += bytes;
         self.left += bytes;
         Ok(())
+    }
+
+    /// Makes sure that so many bytes may be written, of a number that nobody knows: reserves ahead while there is room.
+    pub fn hold(&mut self, bytes: u64) -> Result<(), StorageError> {
+        let missing = bytes.saturating_sub(self.left);
+        if missing == 0 || self.grow(missing.max(AHEAD)).is_ok() {
+            return Ok(());
+        }
+        self.grow(missing)
     }
 
     /// So many bytes are written by now: the file system counts them itself.

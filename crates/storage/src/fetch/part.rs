@@ -14,9 +14,6 @@ use url::Url;
 use crate::space::Reservation;
 use crate::{DOWNLOADS, Storage, StorageError, convert, files};
 
-/// How much is reserved at a time while nobody knows how much will come, in bytes.
-const RESERVED_AHEAD: u64 = 64 << 20;
-
 /// What the bytes are of.
 #[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Origin {
@@ -107,9 +104,7 @@ impl Part {
     /// Adds bytes.
     pub(super) fn write(&mut self, bytes: &[u8]) -> Result<(), StorageError> {
         let length = bytes.len() as u64;
-        if self.room.left() < length {
-            self.room.grow(length.max(RESERVED_AHEAD))?;
-        }
+        self.room.hold(length)?;
         self.file
             .write_all(bytes)
             .map_err(StorageError::io("write", &self.path))?;

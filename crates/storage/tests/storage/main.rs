@@ -16,6 +16,7 @@ mod fetch;
 mod formats;
 mod hostile;
 mod place;
+mod shelf;
 mod space;
 
 #[test]

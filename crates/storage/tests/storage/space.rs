@@ -157,7 +157,8 @@ fn an_import_that_does_not_fit_is_refused_before_it_is_written() {
         "{error}"
     );
     small.nothing_is_half_made();
-    small.import(ImageSource::Reader(bytes(10), Some(10 << 20))).unwrap();
+    // Less than what is reserved ahead is enough for what is less.
+    small.import(ImageSource::Reader(bytes(10), None)).unwrap();
 }
 
 #[test]
