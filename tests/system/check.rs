@@ -116,11 +116,7 @@ fn what_is_missing_is_told_and_what_can_be_is_repaired() {
         daemon.create(name);
     }
     daemon.ok(["instance", "stop", "db", "--force"]);
-    let volume = daemon.json(["instance", "show", "db"])["root_volume"]
-        .as_str()
-        .unwrap()
-        .to_owned();
-    std::fs::remove_file(daemon.state_dir().join(format!("volumes/{volume}.qcow2"))).unwrap();
+    std::fs::remove_file(daemon.disk_file("db")).unwrap();
     let dnsmasq = host.run("pgrep", ["-f", "dnsmasq"]);
     for process in dnsmasq.split_whitespace() {
         host.run("kill", ["-9", process]);

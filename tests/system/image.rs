@@ -2,13 +2,12 @@
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::net::TcpListener;
 
-use berth_testkit::{Daemon, Host, Libvirt, tiny_image};
+use berth_testkit::{Daemon, Host, Libvirt, Options, tiny_image};
 
-/// Serves these bytes at `/image` of an address of this machine, and nothing at any other path.
-fn serve(bytes: Vec<u8>) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+/// Serves these bytes at `/image` of an address of that host, and nothing at any other path.
+fn serve(host: &Host, bytes: Vec<u8>) -> String {
+    let listener = host.listen();
     let address = format!("http://{}", listener.local_addr().unwrap());
     std::thread::spawn(move || {
         for stream in listener.incoming() {
@@ -34,15 +33,22 @@ fn serve(bytes: Vec<u8>) -> String {
 #[test]
 fn an_image_comes_from_a_file_or_an_address_and_goes_when_nothing_needs_it() {
     let host = Host::new(Libvirt::Started);
-    let daemon = Daemon::start(&host);
-    let address = serve(fs::read(tiny_image()).unwrap());
+    let daemon = Daemon::start_with(
+        &host,
+        Options {
+            tiny: true,
+            config: "fetch_private = true\n".to_owned(),
+            ..Options::default()
+        },
+    );
+    let address = serve(&host, fs::read(tiny_image()).unwrap());
     let before = daemon.inventory();
 
     let fetched = daemon.json(["image", "import", &format!("{address}/image"), "--name", "fetched"]);
     let sha256 = &daemon.json(["image", "show", "tiny"])["sha256"];
     assert_eq!(&fetched["sha256"], sha256);
     let (problem, exit) = daemon.refuses(["image", "import", &format!("{address}/nope"), "--name", "nope"]);
-    assert_eq!((problem["code"].as_str(), exit), (Some("invalid_argument"), 2));
+    assert_eq!((problem["code"].as_str(), exit), (Some("fetch_failed"), 1));
     assert!(problem["detail"].as_str().unwrap().contains("404"), "{problem}");
     let (problem, exit) = daemon.refuses(["image", "import", "ftp://127.0.0.1/image", "--name", "nope"]);
     assert_eq!((problem["code"].as_str(), exit), (Some("invalid_argument"), 2));

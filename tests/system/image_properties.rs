@@ -41,10 +41,7 @@ fn an_instance_that_does_not_fit_its_image_is_refused_with_the_numbers() {
     set(["--min-memory", "0"]);
     set(["--min-disk", "3"]);
     daemon.create("web");
-    let volume = daemon.json(["instance", "show", "web"])["root_volume"].clone();
-    let file = daemon
-        .state_dir()
-        .join(format!("volumes/{}.qcow2", volume.as_str().unwrap()));
+    let file = daemon.disk_file("web");
     let found = host.run("qemu-img", ["info", "-U", "--output=json", file.to_str().unwrap()]);
     let found: serde_json::Value = serde_json::from_str(&found).unwrap();
     assert_eq!(found["virtual-size"], 3u64 << 30);

@@ -1,5 +1,6 @@
 //! The host as `berth host show` tells it.
 
+use berth_model::Gib;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -36,6 +37,16 @@ pub struct HostView {
     pub disk_bytes: u64,
     /// Bytes of it that are free.
     pub disk_free_bytes: u64,
+    /// Bytes of the free ones that are reserved for what is being written: imports, saved volumes.
+    pub disk_reserved_bytes: u64,
+    /// Bytes that stay free for the guests that run: with less nothing new is begun.
+    pub disk_low_bytes: u64,
+    /// What all volumes may hold together, in GB: they are thin.
+    #[schema(value_type = u64)]
+    pub disk_promised: Gib,
+    /// What may be promised in all, in GB.
+    #[schema(value_type = u64)]
+    pub disk_promise_max: Gib,
     /// Whether volumes bypass the host's page cache (`cache=none`, `io=native`).
     pub direct_io: bool,
     /// `sqlite` or `postgres`.

@@ -200,6 +200,27 @@ impl From<&ImageProperties> for PropertiesView {
     }
 }
 
+/// The body of `POST /v1/images/pull`: either `catalog` or `url`.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PullImage {
+    /// An image of the catalog, by name: its address, its checksum and what has to be said of it come from there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub catalog: Option<String>,
+    /// Fetch it from this mirror instead of its official address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mirror: Option<String>,
+    /// An http or https address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// What its bytes have to hash to: `sha256:…` or `sha512:…`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checksum: Option<String>,
+    /// What else is to be said of it; the name is the catalog's if none is given.
+    #[serde(default)]
+    pub settings: ImageSettings,
+}
+
 /// An image.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ImageView {

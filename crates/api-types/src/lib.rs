@@ -30,7 +30,7 @@ pub use check::{FindingView, HostCheck};
 pub use event::EventView;
 pub use history::{Happened, HistoryEntry, StepOutcome};
 pub use host::{HostView, KvmView, LinkView};
-pub use image::{ImageListQuery, ImageSettings, ImageView, PropertiesView};
+pub use image::{ImageListQuery, ImageSettings, ImageView, PropertiesView, PullImage};
 pub use instance::{
     AddressView, CreateInstances, Created, FaultView, InstanceView, RebootInstance, ResizeInstance, StopInstance,
     VolumeOfInstance,

@@ -3,21 +3,25 @@
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
-use berth_api_types::{ImageListQuery, ImageSettings, ImageView, Page, PageQuery, Problem};
+use axum::response::{IntoResponse as _, Response};
+use berth_api_types::{ImageListQuery, ImageSettings, ImageView, OperationView, Page, PageQuery, Problem, PullImage};
 use berth_engine::{DEFAULT_PROJECT, NewImage};
-use berth_model::ImageProperties;
+use berth_model::{Code, ImageProperties, Mirror};
 use futures::TryStreamExt as _;
-use tokio_util::io::{StreamReader, SyncIoBridge};
+use tokio_util::io::{ReaderStream, StreamReader, SyncIoBridge};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::extract::{Body, Query, page, paged};
+use crate::extract::{Body, By, Query, page, paged};
+use crate::instance::accepted;
 use crate::problem::ApiError;
 use crate::{App, views};
 
 pub(crate) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(list, import))
+        .routes(routes!(pull))
+        .routes(routes!(export))
         .routes(routes!(show, change, delete))
 }
 
@@ -32,7 +36,7 @@ async fn list(State(app): State<App>, Query(query): Query<ImageListQuery>) -> Re
     Ok(Json(paged(items, limit, |image: &ImageView| image.id.to_string())))
 }
 
-/// Imports an image: the body is the file, qcow2 or raw.
+/// Imports an image: the body is the file, qcow2, raw, vmdk, vdi, vhd or vhdx.
 #[utoipa::path(post, path = "/v1/images", params(ImageSettings),
     request_body(content = Vec<u8>, content_type = "application/octet-stream"),
     responses((status = 201, body = ImageView), (status = "4XX", body = Problem)))]
@@ -60,6 +64,73 @@ async fn import(
         .await?;
     Ok((StatusCode::CREATED, Json(views::image(&image))))
 }
+
+/// Has the daemon fetch an image: from the catalog by name, or from an address. It goes on where it was left if the
+/// connection, or the daemon, breaks off.
+#[utoipa::path(post, path = "/v1/images/pull", request_body = PullImage,
+    responses((status = 202, body = OperationView), (status = "4XX", body = Problem)))]
+async fn pull(State(app): State<App>, By(by): By, Body(body): Body<PullImage>) -> Result<Response, ApiError> {
+    let (pull, mut properties, name) = match (&body.catalog, body.url) {
+        (Some(entry), None) => {
+            let given = body.mirror.as_deref().map(str::parse).transpose();
+            let given: Option<Mirror> = given.map_err(|error| ApiError::invalid("mirror", error))?;
+            let mirror = given.as_ref().or(app.about.mirror.as_ref());
+            let found = app.about.catalog.pull(entry, mirror);
+            let found = found.map_err(|error| ApiError::new(Code::NotFound, error, Some("catalog")))?;
+            let pull = berth_engine::PullImage {
+                url: found.image.to_string(),
+                checksums: body
+                    .checksum
+                    .is_none()
+                    .then(|| (found.checksums.to_string(), found.file)),
+                checksum: body.checksum,
+            };
+            (pull, found.properties, Some(entry.clone()))
+        }
+        (None, Some(url)) => {
+            let pull = berth_engine::PullImage {
+                url,
+                checksum: body.checksum,
+                checksums: None,
+            };
+            (pull, ImageProperties::default(), None)
+        }
+        (Some(_), Some(_)) | (None, None) => {
+            let message = "an image is fetched from either an address or the catalog";
+            return Err(ApiError::invalid("url", message));
+        }
+    };
+    let name = match (body.settings.name.clone(), name) {
+        (Some(name), _) => name,
+        (None, Some(name)) => name.parse().map_err(|error| ApiError::invalid("name", error))?,
+        (None, None) => return Err(ApiError::invalid("name", "an image needs one")),
+    };
+    let visibility = body.settings.visibility.unwrap_or_default();
+    body.settings.apply(&mut properties);
+    let new = NewImage {
+        name,
+        visibility,
+        properties,
+    };
+    Ok(accepted(&app.engine.pull_image(DEFAULT_PROJECT, new, pull, &by).await?))
+}
+
+/// The file of an image: qcow2, with all that it needs in itself.
+#[utoipa::path(get, path = "/v1/images/{image}/file", params(("image" = String, description = "name or id")),
+    responses((status = 200, body = Vec<u8>, content_type = "application/octet-stream"), (status = "4XX", body = Problem)))]
+async fn export(State(app): State<App>, Path(reference): Path<String>) -> Result<Response, ApiError> {
+    let image = app.engine.find_image(DEFAULT_PROJECT, &reference).await?;
+    let file = tokio::fs::File::from_std(app.engine.export_image(image.id).await?);
+    let body = axum::body::Body::from_stream(ReaderStream::with_capacity(file, EXPORTED_AT_ONCE));
+    let headers = [
+        (header::CONTENT_TYPE, "application/octet-stream".to_owned()),
+        (header::CONTENT_LENGTH, image.file_size.to_string()),
+    ];
+    Ok((headers, body).into_response())
+}
+
+/// How much of a file is read at a time, in bytes.
+const EXPORTED_AT_ONCE: usize = 1 << 20;
 
 /// Shows an image.
 #[utoipa::path(get, path = "/v1/images/{image}", params(("image" = String, description = "name or id")),

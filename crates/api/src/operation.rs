@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::response::Response;
-use berth_api_types::{OperationView, Page, PageQuery, Problem, Wait};
+use berth_api_types::{OperationView, Page, PageQuery, Problem, ProgressView, Wait};
 use berth_engine::DEFAULT_PROJECT;
 use berth_model::{InstanceId, OperationId};
 use serde::Deserialize;
@@ -92,7 +92,13 @@ async fn list(State(app): State<App>, Query(query): Query<Wanted>) -> Result<Jso
 #[utoipa::path(get, path = "/v1/operations/{operation}", params(("operation" = String, description = "id")),
     responses((status = 200, body = OperationView), (status = "4XX", body = Problem)))]
 async fn show(State(app): State<App>, Path(id): Path<String>) -> Result<Json<OperationView>, ApiError> {
-    Ok(Json(views::operation(&app.engine.operation(parse(&id)?).await?)))
+    let id = parse(&id)?;
+    let mut view = views::operation(&app.engine.operation(id).await?);
+    view.progress = app.engine.progress(id).map(|progress| ProgressView {
+        done: progress.done,
+        of: progress.of,
+    });
+    Ok(Json(view))
 }
 
 /// Answers once the operation has ended, or with how it stands when the time is over.

@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use berth_engine::FetchPolicy;
 use berth_hypervisor::AccelChoice;
-use berth_model::{Catalog, Code, InstanceType, Mirror};
+use berth_model::{Catalog, Code, Gib, InstanceType, Mirror, VolumeType};
 use berth_store::Database;
 use clap::{Args, ValueEnum};
 use ipnet::Ipv4Net;
@@ -90,6 +91,12 @@ struct File {
     types: Vec<InstanceType>,
     catalog: Option<PathBuf>,
     image_mirror: Option<Mirror>,
+    image_user: Option<String>,
+    image_size_max: Option<Gib>,
+    fetch_private: Option<bool>,
+    volume_types: Vec<VolumeType>,
+    disk_overcommit: Option<f64>,
+    low_space_mib: Option<u64>,
 }
 
 /// What the daemon runs with.
@@ -102,6 +109,8 @@ pub(crate) struct Config {
     pub(crate) database: Database,
     pub(crate) log_format: LogFormat,
     pub(crate) qemu_user: Option<String>,
+    pub(crate) image_user: Option<String>,
+    pub(crate) low_space: u64,
     pub(crate) transit: Ipv4Net,
     pub(crate) outbound_nat: bool,
     pub(crate) call_deadline: Duration,
@@ -141,6 +150,13 @@ impl Config {
             libvirt_patience: seconds(file.libvirt_patience, defaults.libvirt_patience),
             parallel_steps: file.parallel_steps.unwrap_or(defaults.parallel_steps).max(1),
             subnet: file.subnet.unwrap_or(defaults.subnet),
+            volume_types: volume_types(file.volume_types, defaults.volume_types)?,
+            disk_overcommit: overcommit(file.disk_overcommit.unwrap_or(defaults.disk_overcommit))?,
+            fetch: FetchPolicy {
+                allow_private: file.fetch_private.unwrap_or_default(),
+                size_max: file.image_size_max.map_or(defaults.fetch.size_max, Gib::bytes),
+                ..defaults.fetch
+            },
             ..defaults
         };
         check_subnet(engine.subnet)?;
@@ -156,6 +172,8 @@ impl Config {
                 .unwrap_or_else(|| "qemu:///system".to_owned()),
             log_format: flags.log_format.or(file.log_format).unwrap_or_default(),
             qemu_user: file.qemu_user,
+            image_user: file.image_user,
+            low_space: file.low_space_mib.map_or(berth_storage::LOW_SPACE, |mib| mib << 20),
             transit: file.transit.unwrap_or(Ipv4Net::new_assert([100, 64, 0, 0].into(), 20)),
             outbound_nat: file.outbound_nat.unwrap_or(true),
             call_deadline: seconds(file.call_deadline, Duration::from_secs(30)),
@@ -166,6 +184,36 @@ impl Config {
             engine,
         })
     }
+}
+
+/// The volume types of the file, or those there are without it.
+fn volume_types(given: Vec<VolumeType>, otherwise: Vec<VolumeType>) -> Result<Vec<VolumeType>, Failure> {
+    if given.is_empty() {
+        return Ok(otherwise);
+    }
+    for (place, one) in given.iter().enumerate() {
+        if one.name.is_empty() || one.iops == Some(0) || one.mib_per_second == Some(0) {
+            let message = format!("'{}': a type has a name, and limits above 0 or none", one.name);
+            return Err(wrong("volume_types", &message));
+        }
+        if given[..place].iter().any(|other| other.name == one.name) {
+            return Err(wrong(
+                "volume_types",
+                &format!("there are two of the name '{}'", one.name),
+            ));
+        }
+    }
+    Ok(given)
+}
+
+fn overcommit(ratio: f64) -> Result<f64, Failure> {
+    if (0.1..=1000.0).contains(&ratio) {
+        return Ok(ratio);
+    }
+    Err(wrong(
+        "disk_overcommit",
+        &format!("{ratio} is not between 0.1 and 1000"),
+    ))
 }
 
 fn read(path: Option<&Path>) -> Result<File, Failure> {

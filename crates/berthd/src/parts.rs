@@ -31,8 +31,8 @@ impl Parts {
         let storage = Storage::open(berth_storage::Settings {
             state_dir: config.state_dir.clone(),
             qemu_user: config.qemu_user.clone().or_else(qemu_user),
-            image_user: None,
-            low_space: berth_storage::LOW_SPACE,
+            image_user: config.image_user.clone(),
+            low_space: config.low_space,
             qemu_img: "qemu-img".into(),
         })?;
         let store = Store::open(&config.database).await?;

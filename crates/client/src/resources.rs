@@ -2,11 +2,13 @@
 
 use berth_api_types::{
     CatalogEntryView, CreateInstances, CreateKeyPair, Created, CreatedKeyPair, HistoryEntry, HostCheck, HostView,
-    ImageSettings, ImageView, InstanceView, KeyPairView, LifecycleView, OperationView, RebootInstance, ResizeInstance,
-    StopInstance,
+    ImageSettings, ImageView, InstanceView, KeyPairView, LifecycleView, OperationView, PullImage, RebootInstance,
+    ResizeInstance, StopInstance,
 };
 use berth_model::{InstanceType, OperationId, Visibility};
+use futures::{Stream, TryStreamExt as _};
 use reqwest::{Body, Method, header};
+use tokio_util::bytes::Bytes;
 
 use crate::http::encoded;
 use crate::{Client, ClientError};
@@ -139,6 +141,23 @@ impl Client {
     pub async fn change_image(&self, reference: &str, settings: &ImageSettings) -> Result<ImageView, ClientError> {
         let path = format!("/v1/images/{}", encoded(reference));
         self.json(self.request(Method::PATCH, &path).json(settings)).await
+    }
+
+    /// Has the daemon fetch an image.
+    pub async fn pull_image(&self, request: &PullImage) -> Result<OperationView, ClientError> {
+        self.begin(self.request(Method::POST, "/v1/images/pull").json(request))
+            .await
+    }
+
+    /// The file of an image, piece by piece, and how many bytes there are if that is known.
+    pub async fn export_image(
+        &self,
+        reference: &str,
+    ) -> Result<(impl Stream<Item = std::io::Result<Bytes>> + use<>, Option<u64>), ClientError> {
+        let path = format!("/v1/images/{}/file", encoded(reference));
+        let response = self.send(self.request(Method::GET, &path)).await?;
+        let length = response.content_length();
+        Ok((response.bytes_stream().map_err(std::io::Error::other), length))
     }
 
     /// Shows an image.

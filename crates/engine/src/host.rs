@@ -1,7 +1,7 @@
 //! The host as it is told.
 
 use berth_hypervisor::Link;
-use berth_model::OwnerId;
+use berth_model::{Gib, OwnerId};
 use berth_storage::Space;
 use jiff::Timestamp;
 
@@ -19,6 +19,10 @@ pub struct HostStatus {
     pub host: Option<Host>,
     /// Room on the state directory's file system.
     pub space: Space,
+    /// How much all volumes may hold together.
+    pub promised: Gib,
+    /// How much may be promised.
+    pub promise_max: Gib,
     /// Whether volumes bypass the host's page cache.
     pub direct_io: bool,
     /// `sqlite` or `postgres`.
@@ -40,6 +44,7 @@ impl Engine {
     /// The host as it is now. Answers without libvirt too.
     pub async fn host(&self) -> Result<HostStatus, EngineError> {
         let instances = self.world.store.count_instances().await?;
+        let promised = self.world.store.promised().await?;
         let world = std::sync::Arc::clone(&self.world);
         blocking(move || {
             let link = world.hypervisor.link();
@@ -47,11 +52,14 @@ impl Engine {
                 Link::Up => world.host().ok().cloned(),
                 Link::Down { .. } => None,
             };
+            let space = world.storage.space()?;
             Ok(HostStatus {
                 owner: world.owner,
                 link,
                 host,
-                space: world.storage.space()?,
+                promised,
+                promise_max: crate::space::promise(world.settings.disk_overcommit, space.total),
+                space,
                 direct_io: world.storage.direct_io(),
                 database: world.store.kind(),
                 instances,

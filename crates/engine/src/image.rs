@@ -4,11 +4,12 @@ use std::io::Read;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use berth_model::{DiskFormat, ImageId, ImageProperties, Name, PropertyError, Visibility};
+use berth_model::{Checksum, DiskFormat, ImageId, ImageProperties, Name, PropertyError, Visibility};
 use berth_storage::{ImageSource, ImportChecks};
-use berth_store::{ImageRecord, OperationRecord, Page, Requester, StoreError, Task, VolumeRecord};
+use berth_store::{Expected, ImageRecord, OperationRecord, Page, Requester, StoreError, Task, VolumeRecord};
 use jiff::Timestamp;
 
+use crate::instance::to_its_end;
 use crate::world::{World, lock};
 use crate::{Engine, EngineError, blocking, volume};
 
@@ -23,7 +24,66 @@ pub struct NewImage {
     pub properties: ImageProperties,
 }
 
+/// An image that is to be fetched.
+#[derive(Debug, Clone)]
+pub struct PullImage {
+    /// Where from.
+    pub url: String,
+    /// What its bytes have to hash to, as `sha256:…` or `sha512:…`.
+    pub checksum: Option<String>,
+    /// The checksum file that says it, and what the image is called in it.
+    pub checksums: Option<(String, String)>,
+}
+
 impl Engine {
+    /// Fetches an image from an address, and takes it as one from anybody else.
+    pub async fn pull_image(
+        &self,
+        project: &str,
+        new: NewImage,
+        pull: PullImage,
+        by: &Requester,
+    ) -> Result<OperationRecord, EngineError> {
+        new.properties.check()?;
+        if let Some(text) = &pull.checksum {
+            let parsed = text.parse::<Checksum>();
+            parsed.map_err(|error| EngineError::invalid("checksum", error))?;
+        }
+        let from_file = pull.checksums.map(|(url, name)| Expected::File {
+            id: ImageId::new(),
+            url,
+            name,
+        });
+        let image = ImageRecord {
+            visibility: new.visibility,
+            properties: new.properties,
+            ..unknown(project, &new.name)
+        };
+        let task = Task::ImportImage {
+            image: Box::new(image),
+            url: pull.url,
+            expected: pull.checksum.map(Expected::Checksum).or(from_file),
+        };
+        let (engine, by) = (self.clone(), by.clone());
+        to_its_end(async move {
+            let claim = engine.world.store.begin_import(task, &by).await?;
+            engine.begin(claim).await
+        })
+        .await
+    }
+
+    /// The file of an image, to be read.
+    pub async fn export_image(&self, id: ImageId) -> Result<std::fs::File, EngineError> {
+        let path = self.world.storage.image_path(id);
+        blocking(move || {
+            std::fs::File::open(&path).map_err(|source| EngineError::Io {
+                what: format!("opening {}", path.display()),
+                source,
+            })
+        })
+        .await
+    }
+
     /// Imports an image from its bytes. If the caller goes away the import ends and leaves nothing.
     pub async fn import_image(
         &self,

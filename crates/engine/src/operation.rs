@@ -10,7 +10,8 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::time::{Instant, timeout_at};
 
 use crate::instance::to_its_end;
-use crate::{Engine, EngineError};
+use crate::world::lock;
+use crate::{Engine, EngineError, Progress};
 
 impl Engine {
     /// An operation.
@@ -23,6 +24,11 @@ impl Engine {
             }
             .into()
         })
+    }
+
+    /// How far an operation is, if it tells.
+    pub fn progress(&self, id: OperationId) -> Option<Progress> {
+        lock(&self.world.progress).get(&id).copied()
     }
 
     /// Cancels an operation in flight: what it did is undone, and its instance falls back as the table says.

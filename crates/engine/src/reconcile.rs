@@ -93,6 +93,10 @@ pub(crate) async fn reconcile(
         }
         done.push((finding, fixed));
     }
+    forget_downloads(world).await?;
+    for id in world.store.instances_with_chains().await? {
+        actors.merge(id);
+    }
     for vpc in world.store.vpcs().await? {
         let name = vpc.name.clone();
         if let Err(error) = mend(world, vpc).await {
@@ -100,6 +104,23 @@ pub(crate) async fn reconcile(
         }
     }
     Ok(done)
+}
+
+/// Removes what was fetched for imports that nobody waits for any more.
+async fn forget_downloads(world: &Arc<World>) -> Result<(), EngineError> {
+    let storage = world.storage.clone();
+    let found = blocking(move || Ok(storage.downloads()?)).await?;
+    if found.is_empty() {
+        return Ok(());
+    }
+    // After the listing: an import that began meanwhile is not on it.
+    let wanted: HashSet<_> = world.store.downloads_in_flight().await?.into_iter().collect();
+    let storage = world.storage.clone();
+    blocking(move || {
+        let mut leftover = found.into_iter().filter(|id| !wanted.contains(id));
+        leftover.try_for_each(|id| Ok(storage.forget_download(id)?))
+    })
+    .await
 }
 
 /// Compares, and if anything differs compares again: what differs both times does.

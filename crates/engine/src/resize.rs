@@ -1,6 +1,6 @@
 //! Resize, shelve and their ways back: admission of what is asked.
 
-use berth_model::{Action, Gib, ImageId, InstanceId, LayerId};
+use berth_model::{Action, Gib, ImageId, InstanceId, InstanceType, LayerId, Misfit};
 use berth_store::{InstanceRecord, OperationRecord, ROOT_LAYER, Requester, SHELF_IMAGE};
 use serde_json::json;
 
@@ -23,6 +23,7 @@ impl Engine {
             ));
         }
         let root_size = self.root_size(instance, to, wanted.storage).await?;
+        self.check_image(instance, &wanted, root_size).await?;
         let params = json!({ "instance_type": wanted, "confirm": confirm, "root_size": root_size });
         self.act(instance.id, Action::Resize, params, by).await
     }
@@ -48,6 +49,24 @@ impl Engine {
     pub async fn unshelve_instance(&self, id: InstanceId, by: &Requester) -> Result<OperationRecord, EngineError> {
         let params = json!({ ROOT_LAYER: LayerId::new() });
         self.act(id, Action::Unshelve, params, by).await
+    }
+
+    /// Refuses a type that the instance's image doesn't agree with.
+    async fn check_image(
+        &self,
+        instance: &InstanceRecord,
+        wanted: &InstanceType,
+        grown: Option<Gib>,
+    ) -> Result<(), EngineError> {
+        let Some(image) = self.world.store.image(instance.image).await? else {
+            return Ok(());
+        };
+        let misfit = |misfit: Misfit| EngineError::invalid("type", format!("{} has {misfit}", wanted.name));
+        image.properties.check_memory(wanted.memory).map_err(misfit)?;
+        match grown {
+            Some(size) => image.properties.check_root(size, image.virtual_size).map_err(misfit),
+            None => Ok(()),
+        }
     }
 
     /// The size that the root volume has to grow to; none if it stays. It never shrinks: the guest's file system

@@ -5,6 +5,7 @@ use std::time::Duration;
 use berth_domain_xml::Limits;
 use berth_hypervisor::AccelChoice;
 use berth_model::{InstanceType, VolumeType};
+use berth_storage::FetchPolicy;
 use ipnet::Ipv4Net;
 
 /// The engine's settings, with their defaults in [`Settings::default`].
@@ -16,6 +17,8 @@ pub struct Settings {
     pub volume_types: Vec<VolumeType>,
     /// How many bytes of volumes may be promised for each byte of disk: volumes are thin.
     pub disk_overcommit: f64,
+    /// What images are fetched from, and how patiently.
+    pub fetch: FetchPolicy,
     /// KVM, TCG, or whichever works.
     pub accelerator: AccelChoice,
     /// How long a guest may take to shut down before the plug is pulled.
@@ -42,6 +45,7 @@ impl Default for Settings {
             types: berth_model::default_catalog(),
             volume_types: berth_model::default_volume_types(),
             disk_overcommit: 4.0,
+            fetch: FetchPolicy::default(),
             accelerator: AccelChoice::Auto,
             stop_grace: Duration::from_mins(1),
             reboot_grace: Duration::from_mins(2),

@@ -5,22 +5,26 @@ use berth_storage::Space;
 
 use crate::EngineError;
 
-/// Below this nothing new is begun: the guests that run already need the room.
-pub(crate) const LOW_SPACE: Gib = Gib(1);
-
 /// Refuses more volumes than the disk may be promised for, and any while it is nearly full. Pure.
 pub(crate) fn check(overcommit: f64, space: Space, promised: Gib, more: Gib) -> Result<(), EngineError> {
-    if space.free < LOW_SPACE.bytes() {
-        return Err(EngineError::NoRoom(format!(
-            "the state directory has {} MiB free and needs {LOW_SPACE}: make room on it",
-            space.free >> 20
-        )));
-    }
+    low(space)?;
     let most = promise(overcommit, space.total);
     if promised.0.saturating_add(more.0) > most.0 {
         return Err(EngineError::NoRoom(format!(
             "{more} more can't be promised: volumes have {promised} of the {most} that the disk may be promised for \
              (disk_overcommit = {overcommit})"
+        )));
+    }
+    Ok(())
+}
+
+/// Refuses anything new while the disk is nearly full: the guests that run already need what is left. Pure.
+pub(crate) fn low(space: Space) -> Result<(), EngineError> {
+    if space.free < space.low_space {
+        return Err(EngineError::NoRoom(format!(
+            "the state directory has {} MiB free and keeps {} MiB for guests that run (low_space_mib): make room on it",
+            space.free >> 20,
+            space.low_space >> 20
         )));
     }
     Ok(())

@@ -10,9 +10,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Sender;
 
-use berth_model::InstanceId;
+use berth_model::{ImageId, InstanceId};
 use berth_ops::{Retry, TaskEnd};
-use berth_store::{Released, StoreError, TaskClaim};
+use berth_store::{Released, StoreError, Task, TaskClaim};
 use tokio::task::JoinHandle;
 
 use crate::actor::{Actors, Owned};
@@ -104,6 +104,9 @@ impl Actors {
             Ok(TaskEnd::Done(released)) => {
                 tracing::info!(%operation, action, "done");
                 self.remove(released).await;
+                if let Task::ImportImage { image, .. } = &context.task {
+                    self.forget_download(image.id).await;
+                }
             }
             Ok(TaskEnd::Failed(released)) => {
                 tracing::warn!(%operation, action, "failed");
@@ -122,6 +125,14 @@ impl Actors {
         // What it froze can be merged again once it has ended.
         if let Some(subject) = context.subject.as_ref().filter(|_| !on_instance) {
             self.merge(subject.instance.id);
+        }
+    }
+
+    /// Removes what was fetched of an image that is there now. What is left of it the reconciler removes.
+    async fn forget_download(&self, id: ImageId) {
+        let storage = self.world.storage.clone();
+        if let Err(error) = blocking(move || Ok(storage.forget_download(id)?)).await {
+            tracing::warn!(image = %id, %error, "what was fetched of it is still there");
         }
     }
 

@@ -90,6 +90,7 @@ impl Engine {
             let message = format!("{size} is less than the {} of what it is made from", source.least);
             return Err(EngineError::invalid("size", message));
         }
+        self.check_image_allows(source.base.image, size).await?;
         self.check_room(size).await?;
         let new = NewVolume {
             id: VolumeId::new(),
@@ -206,6 +207,7 @@ impl Engine {
             );
             return Err(EngineError::invalid("size", message));
         }
+        self.check_image_allows(volume.image, size).await?;
         self.check_room(Gib(size.0 - volume.size.0)).await?;
         let task = Task::ExtendVolume {
             volume: volume.id,
@@ -249,6 +251,20 @@ impl Engine {
     /// A page of a project's volumes.
     pub async fn list_volumes(&self, project: &str, page: Page<VolumeId>) -> Result<Vec<VolumeRecord>, EngineError> {
         Ok(self.world.store.volumes(Some(project), page).await?)
+    }
+
+    /// Refuses a size above what the image at the bottom of a volume allows.
+    async fn check_image_allows(&self, image: Option<ImageId>, size: Gib) -> Result<(), EngineError> {
+        let Some(id) = image else { return Ok(()) };
+        let Some(image) = self.world.store.image(id).await? else {
+            return Ok(());
+        };
+        let most = image.properties.max_volume_size;
+        if size > most {
+            let message = format!("{size} is more than the {most} that the image '{}' allows", image.name);
+            return Err(EngineError::invalid("size", message));
+        }
+        Ok(())
     }
 
     /// Takes volumes for a task and sets it going.

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use berth_domain_xml::Accel;
 use berth_hypervisor::{HostFacts, Hypervisor, HypervisorError, choose};
-use berth_model::{ImageId, InstanceId, OwnerId, VpcId};
+use berth_model::{ImageId, InstanceId, OperationId, OwnerId, VpcId};
 use berth_network::Network;
 use berth_storage::Storage;
 use berth_store::{Store, StoreError};
@@ -27,12 +27,23 @@ pub(crate) struct World {
     pub(crate) vpcs: VpcLocks,
     /// Images whose file is there before their record is: not leftovers.
     pub(crate) importing: Mutex<HashSet<ImageId>>,
+    /// How far operations are that take long.
+    pub(crate) progress: Mutex<HashMap<OperationId, Progress>>,
     /// Instances that something waits to be done about.
     pub(crate) waiting: Mutex<HashSet<InstanceId>>,
     /// This boot of the host.
     pub(crate) boot: Option<String>,
     runtime: Handle,
     host: OnceLock<Host>,
+}
+
+/// How far an operation is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// Bytes so far.
+    pub done: u64,
+    /// Of so many, if that is known.
+    pub of: Option<u64>,
 }
 
 /// What was found out about the host once libvirt was reached first; it doesn't change while the daemon runs.
@@ -74,6 +85,7 @@ impl World {
             settings,
             vpcs: VpcLocks::default(),
             importing: Mutex::default(),
+            progress: Mutex::default(),
             waiting: Mutex::default(),
             boot: automatic::this_boot(),
             runtime: Handle::current(),

@@ -17,8 +17,10 @@ pub struct EventRecord {
     pub seq: i64,
     /// When its transaction was.
     pub at: Timestamp,
-    /// What happened: `instance.state`, `instance.deleted`, `operation.undoing`, `operation.cancelled`, `guest.…`,
-    /// `image.created`, `image.deleted`, `keypair.created`, `keypair.deleted`, `vpc.created`.
+    /// What happened: `instance.state`, `instance.deleted`, `volume.state`, `volume.renamed`, `volume.deleted`,
+    /// `snapshot.created`, `snapshot.deleted`, `image.created`, `image.changed`, `image.deleted`, `keypair.created`,
+    /// `keypair.deleted`, `vpc.created`, `guest.…`, `operation.undoing`, `operation.cancelled`, and of operations on
+    /// volumes and images `operation.ended`.
     pub kind: String,
     /// The id of the resource it is about.
     pub resource: String,

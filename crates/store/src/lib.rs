@@ -77,7 +77,7 @@ pub use record::{Fault, KeyRef, Page, Requester};
 pub use retreat::Found;
 pub use snapshot::{Consistency, Released, SnapshotRecord};
 pub use store::Store;
-pub use task::{Freeze, Task};
+pub use task::{Expected, Freeze, Task};
 pub use task_begin::{NewSnapshot, NewVolume};
 pub use task_claim::TaskClaim;
 pub use task_end::{CONSISTENCY, MADE_IMAGE};

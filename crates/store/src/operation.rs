@@ -8,7 +8,7 @@ use sqlx::any::AnyRow;
 
 use crate::row::{Columns as _, Sql, maybe_to_json, sql, to_json, to_number, to_word};
 use crate::tx::Tx;
-use crate::{Fault, Page, Requester, Store, StoreError};
+use crate::{Expected, Fault, Page, Requester, Store, StoreError, Task};
 
 /// In the params of a shelve: the id of the image that it makes.
 pub const SHELF_IMAGE: &str = "shelf_image";
@@ -193,6 +193,20 @@ impl Store {
         let tasks = self.tasks_in_flight().await?;
         let made = tasks.iter().filter_map(|claim| claim.task().image());
         Ok(params.iter().filter_map(shelf_image).chain(made).collect())
+    }
+
+    /// What operations in flight fetch.
+    pub async fn downloads_in_flight(&self) -> Result<Vec<ImageId>, StoreError> {
+        let mut all = Vec::new();
+        for claim in self.tasks_in_flight().await? {
+            if let Task::ImportImage { image, expected, .. } = claim.task() {
+                all.push(image.id);
+                if let Some(Expected::File { id, .. }) = expected {
+                    all.push(*id);
+                }
+            }
+        }
+        Ok(all)
     }
 
     /// Every image that a shelve of an instance was to make, whatever became of it.

@@ -77,8 +77,25 @@ pub enum Task {
         image: Box<ImageRecord>,
         /// Where from.
         url: String,
-        /// What its bytes have to hash to, as it was given.
-        checksum: Option<String>,
+        /// What its bytes have to hash to, if somebody said.
+        expected: Option<Expected>,
+    },
+}
+
+/// What the bytes of an image have to hash to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Expected {
+    /// This, as `sha256:…` or `sha512:…`.
+    Checksum(String),
+    /// What a checksum file says.
+    File {
+        /// What its download is called.
+        id: ImageId,
+        /// Where it is.
+        url: String,
+        /// What the image is called in it.
+        name: String,
     },
 }
 

@@ -12,6 +12,7 @@ use berth_model::{OperationId, VolumeAction, VolumeState, Work};
 use serde_json::Value;
 use sqlx::any::AnyRow;
 
+use crate::event::NewEvent;
 use crate::operation::{self, Phase, Progress};
 use crate::row::{Columns as _, sql, to_json};
 use crate::snapshot::Released;
@@ -113,6 +114,7 @@ impl TaskClaim {
         self.done(&mut tx, took).await?;
         self.update(&mut tx, self.work(), Phase::Succeeded, &memo, None).await?;
         let released = task_end::land(&mut tx, self.operation, &self.task, &memo).await?;
+        self.tell_end(&mut tx, None).await?;
         tx.commit().await?;
         Ok(released)
     }
@@ -143,8 +145,24 @@ impl TaskClaim {
             .await?;
         let to = doubtful.as_ref().map(|doubt| (VolumeState::Error, doubt));
         let released = task_end::fall_back(&mut tx, (self.operation, self.step), &self.task, (&fault, to)).await?;
+        self.tell_end(&mut tx, Some(&fault)).await?;
         tx.commit().await?;
         Ok(released)
+    }
+
+    /// Tells that it has ended: who waits for it need not know what it moved, which may be gone.
+    async fn tell_end(&self, tx: &mut Tx, fault: Option<&Fault>) -> Result<(), StoreError> {
+        let query = sql("SELECT subject, subject_name FROM operations WHERE id = $1").bind(self.operation.to_string());
+        let Some(row) = tx.optional(query).await? else {
+            return Ok(());
+        };
+        let event = NewEvent::about("operation.ended", &row.text("subject")?, &row.text("subject_name")?);
+        tx.event(NewEvent {
+            operation: Some(self.operation),
+            message: fault.map(|fault| fault.message.clone()),
+            ..event
+        })
+        .await
     }
 
     /// Begins a transaction while the operation is still this claim's.

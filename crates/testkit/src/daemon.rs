@@ -216,6 +216,17 @@ impl<'a> Daemon<'a> {
         instance["id"].as_str().expect("an id").to_owned()
     }
 
+    /// The file that the first disk of an instance is written to, as libvirt has it.
+    ///
+    /// # Panics
+    /// If libvirt has no such domain.
+    pub fn disk_file(&self, name: &str) -> PathBuf {
+        let disks = self.host.virsh(["domblklist", &self.id(name)]);
+        let first = disks.lines().find(|line| line.contains("/volumes/"));
+        let path = first.and_then(|line| line.split_whitespace().last());
+        path.expect("a disk of the instance").into()
+    }
+
     /// Makes an instance of the tiny image, Active when this returns; its id.
     ///
     /// # Panics

@@ -56,6 +56,20 @@ pub enum Libvirt {
 }
 
 impl Host {
+    /// Listens on a port of this host's own loopback.
+    ///
+    /// # Panics
+    /// If its network can't be entered.
+    pub fn listen(&self) -> std::net::TcpListener {
+        let namespace = fs::File::open(format!("/proc/{}/ns/net", self.init)).expect("the host's network");
+        let listen = move || {
+            nix::sched::setns(namespace, nix::sched::CloneFlags::CLONE_NEWNET).expect("the host's network");
+            std::net::TcpListener::bind("127.0.0.1:0").expect("a port")
+        };
+        // A socket stays in the network that it was made in; the thread that went there ends.
+        std::thread::spawn(listen).join().expect("a listener")
+    }
+
     /// A new host.
     ///
     /// # Panics

@@ -77,6 +77,16 @@ fn show(host: &HostView, cx: &Context) -> io::Result<()> {
                     bytes(host.disk_bytes)
                 ),
             ),
+            (
+                "volumes",
+                format!(
+                    "{} GB promised of {} GB; {} reserved, {} kept free",
+                    host.disk_promised.0,
+                    host.disk_promise_max.0,
+                    bytes(host.disk_reserved_bytes),
+                    bytes(host.disk_low_bytes)
+                ),
+            ),
             ("direct i/o", if host.direct_io { "yes" } else { "no" }.to_owned()),
             ("database", host.database.clone()),
             ("instances", host.instances.to_string()),

@@ -2,11 +2,12 @@
 
 mod catalog;
 mod settings;
+mod transfer;
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use berth_api_types::{ImageSettings, ImageView};
+use berth_api_types::{ImageSettings, ImageView, PullImage, SaveVolume};
 use berth_model::{Name, Visibility};
 use clap::{Args, Subcommand};
 use futures::{Stream, TryStreamExt as _};
@@ -16,8 +17,9 @@ use tokio_util::bytes::Bytes;
 use tokio_util::io::ReaderStream;
 
 use self::settings::Settings;
-use crate::cli::name;
-use crate::commands::{Context, download};
+use crate::cli::{Waiting, name};
+use crate::commands::Context;
+use crate::commands::instance::begin;
 use crate::failure::Failure;
 use crate::output::{self, ago, bytes, fields, table};
 
@@ -28,13 +30,33 @@ Examples:
   berth image import win.qcow2 --name win --os windows --user Administrator --firmware uefi-secure-boot \\
       --min-disk 32 --min-memory 2048 --disk-bus sata --nic-model e1000e   # no virtio drivers in it yet
   berth image list --default
-  berth image catalog ubuntu-24.04";
+  berth image pull ubuntu-24.04
+  berth image create-from-volume web --name golden && berth image export golden golden.qcow2";
 
 #[derive(Debug, Subcommand)]
 #[command(after_help = EXAMPLES)]
 pub(crate) enum ImageVerb {
-    /// Import an image: qcow2 without a backing file, or a raw disk
+    /// Import an image from a file, or have the daemon fetch it from an address: qcow2, raw, vmdk, vdi, vhd or vhdx
     Import(Import),
+    /// Have the daemon fetch an image of the catalog, and check it: see 'berth image catalog'
+    Pull(Pull),
+    /// Save a volume as an image, as it is at that instant; whoever has the volume goes on
+    CreateFromVolume {
+        /// The volume's name or id; the root volume of an instance has the instance's name
+        volume: String,
+        /// The image's name
+        #[arg(long, value_parser = name)]
+        name: Name,
+        #[command(flatten)]
+        waiting: Waiting,
+    },
+    /// Write an image to a file, as qcow2
+    Export {
+        /// Its name or id
+        image: String,
+        /// The file, which must not be there yet; - for stdout
+        file: PathBuf,
+    },
     /// List the images
     List {
         /// Only default images: every project's, put there by the operator
@@ -69,11 +91,28 @@ pub(crate) enum ImageVerb {
 
 #[derive(Debug, Args)]
 pub(crate) struct Import {
-    /// A file, or an http address; it is fetched by this program, with your rights and your network
+    /// A file of yours, or an http or https address that the daemon fetches it from
     source: String,
     /// Its name
     #[arg(long, value_parser = name)]
     name: Name,
+    /// What its bytes have to hash to: sha256:… or sha512:…; for an address
+    #[arg(long)]
+    checksum: Option<String>,
+    #[command(flatten)]
+    settings: Settings,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Pull {
+    /// Its name in the catalog
+    entry: String,
+    /// Its name here [default: as in the catalog]
+    #[arg(long, value_parser = name)]
+    name: Option<Name>,
+    /// Fetch it from this mirror: the path of the official address is appended
+    #[arg(long, value_name = "URL")]
+    mirror: Option<String>,
     #[command(flatten)]
     settings: Settings,
 }
@@ -91,10 +130,42 @@ pub(crate) struct Set {
 
 pub(crate) async fn run(verb: ImageVerb, cx: &Context) -> anyhow::Result<()> {
     match verb {
+        ImageVerb::Import(import) if import.source.contains("://") => {
+            let request = PullImage {
+                url: Some(import.source),
+                checksum: import.checksum,
+                settings: import.settings.given(Some(import.name)),
+                ..PullImage::default()
+            };
+            transfer::pull(&request, cx).await
+        }
         ImageVerb::Import(import) => {
             let image = send(import, cx).await?;
             show(&image, cx)
         }
+        ImageVerb::Pull(pull) => {
+            let request = PullImage {
+                catalog: Some(pull.entry),
+                mirror: pull.mirror,
+                settings: pull.settings.given(pull.name),
+                ..PullImage::default()
+            };
+            transfer::pull(&request, cx).await
+        }
+        ImageVerb::CreateFromVolume { volume, name, waiting } => {
+            let follower = begin(waiting, cx).await?;
+            let operation = cx
+                .client
+                .save_volume(&volume, &SaveVolume { name: name.clone() })
+                .await?;
+            let Some(follower) = follower else {
+                output::line(&operation.id.to_string())?;
+                return Ok(());
+            };
+            follower.finish(std::slice::from_ref(&operation)).await?;
+            show(&cx.client.image(name.as_str()).await?, cx)
+        }
+        ImageVerb::Export { image, file } => transfer::export(&image, &file, cx).await,
         ImageVerb::List { default, mine } => {
             let visibility = match (default, mine) {
                 (true, _) => Some(Visibility::Default),
@@ -123,19 +194,7 @@ pub(crate) async fn run(verb: ImageVerb, cx: &Context) -> anyhow::Result<()> {
 
 async fn send(import: Import, cx: &Context) -> anyhow::Result<ImageView> {
     let settings = import.settings.given(Some(import.name));
-    let (bytes, length) = match import.source.split_once("://") {
-        Some(("http" | "https", _)) => {
-            let (bytes, length) = download::begin(&import.source).await?;
-            (with_progress(bytes, length), length)
-        }
-        Some((scheme, _)) => {
-            return Err(Failure::invalid(format!(
-                "{scheme}:// is not fetched: give a file, or http:// or https://"
-            ))
-            .into());
-        }
-        None => open(Path::new(&import.source)).await?,
-    };
+    let (bytes, length) = open(Path::new(&import.source)).await?;
     Ok(cx.client.import_image(&settings, bytes, length).await?)
 }
 

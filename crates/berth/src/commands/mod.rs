@@ -1,7 +1,6 @@
 //! One module a noun: what may be typed after it, and what is done.
 
 mod create;
-mod download;
 pub(crate) mod event;
 pub(crate) mod host;
 pub(crate) mod image;

@@ -1,12 +1,12 @@
 //! Create: from a record to a guest that runs, one documented state a step.
 
-use berth_model::{Action, Code, Gib, InstanceState, InstanceType};
+use berth_model::{Action, Code, InstanceState, InstanceType};
 use berth_ops::{Failure, Memo, Recipe, Step, nothing};
 use berth_storage::Under;
 use berth_store::VolumeRecord;
 
 use crate::context::{Context, OrFail};
-use crate::guest;
+use crate::{guest, space};
 
 pub(super) const RECIPE: Recipe<Context> = Recipe {
     action: Action::Create,
@@ -67,18 +67,8 @@ pub(super) fn room_for(cx: &Context, wanted: &InstanceType) -> Result<(), Failur
             wanted.name, wanted.memory, host.memory
         ));
     }
-    let free = cx.world.storage.space().or_fail()?.free;
-    if free < LOW_SPACE.bytes() {
-        return refuse(format!(
-            "the state directory has {} MiB free and needs {LOW_SPACE}",
-            free >> 20
-        ));
-    }
-    Ok(())
+    space::low(cx.world.storage.space().or_fail()?).or_else(|error| refuse(error.to_string()))
 }
-
-/// Below this no new volume is begun: the guests that run already need the room.
-const LOW_SPACE: Gib = Gib(1);
 
 fn map_devices(cx: &Context, _: &mut Memo) -> Result<(), Failure> {
     for volume in made_with(cx) {

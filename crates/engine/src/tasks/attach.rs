@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use berth_model::Code;
+use berth_model::{Code, DiskBus};
 use berth_ops::{Failure, Memo, TaskStep};
 
 use super::context::TaskContext;
@@ -28,6 +28,11 @@ fn attach(cx: &TaskContext, _: &mut Memo) -> Result<(), Failure> {
     }
     let disk = cx.disk(volume)?;
     if cx.live()?.is_some() && !is_plugged(cx, &disk)? {
+        if disk.bus == DiskBus::Sata {
+            let message = "the image has its disks on SATA, where none can be plugged in while the guest runs: \
+                           stop the instance first";
+            return Err(Failure::fatal(Code::ActionNotAllowed, message));
+        }
         let xml = disk.to_xml().map_err(|error| Failure::fatal(Code::Internal, error))?;
         let id = cx.subject()?.instance.id;
         cx.world.hypervisor.plug_disk(id, xml).or_fail()?;

@@ -6,19 +6,21 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Sender, channel};
 
 use berth_domain_xml::{Disk, ObservedDisk};
-use berth_model::{Code, VolumeId};
+use berth_model::{Code, OperationId, VolumeId};
 use berth_ops::Failure;
 use berth_storage::StorageError;
 use berth_store::{StoreError, Task, TaskClaim, VolumeRecord};
 
 use crate::context::{OrFail, Signal, Subject, Watch};
 use crate::guest;
-use crate::world::World;
+use crate::world::{Progress, World, lock};
 
 /// What the steps of one task are given.
 pub(crate) struct TaskContext {
     /// The adapters and settings.
     pub(crate) world: Arc<World>,
+    /// The operation.
+    operation: OperationId,
     /// What was asked.
     pub(crate) task: Task,
     /// The instance that the volumes are attached to.
@@ -53,6 +55,7 @@ impl TaskContext {
         let (sender, receiver) = channel();
         let context = Self {
             world,
+            operation: claim.operation(),
             task,
             subject,
             volumes,
@@ -68,6 +71,11 @@ impl TaskContext {
             return Err(Failure::Cancelled);
         }
         Ok(())
+    }
+
+    /// Tells whoever asks how far it is.
+    pub(crate) fn tell_progress(&self, done: u64, of: Option<u64>) {
+        lock(&self.world.progress).insert(self.operation, Progress { done, of });
     }
 
     /// What an adapter made, or why not; that it was stopped is no failure of its own.
@@ -113,6 +121,12 @@ impl TaskContext {
         let but = |one: &&VolumeRecord| Some(one.id) != volume;
         let volumes: Vec<_> = subject.volumes.iter().filter(but).collect();
         guest::define_with(&self.world, subject, kind, &volumes)
+    }
+}
+
+impl Drop for TaskContext {
+    fn drop(&mut self) {
+        lock(&self.world.progress).remove(&self.operation);
     }
 }
 

@@ -4,18 +4,22 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::process::Command;
 
-use berth_model::{Gib, ImageId, VolumeId};
+use berth_model::{Gib, ImageId, LayerId};
+use berth_storage::Under;
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 
 use crate::place::Place;
 
 /// A volume of 1 GiB on an image, with something of its own in it.
-fn volume(place: &Place) -> VolumeId {
-    let id = VolumeId::new();
-    place.storage.ensure_volume(id, place.imported(), Gib(1)).unwrap();
+fn volume(place: &Place) -> LayerId {
+    let id = LayerId::new();
+    place
+        .storage
+        .ensure_layer(id, Under::Image(place.imported()), Gib(1))
+        .unwrap();
     let write = Command::new("qemu-io")
         .args(["-f", "qcow2", "-c", "write -P 9 300M 20M"])
-        .arg(place.storage.volume_path(id))
+        .arg(place.storage.layer_path(id))
         .output()
         .unwrap();
     assert!(write.status.success());
@@ -26,9 +30,9 @@ fn volume(place: &Place) -> VolumeId {
 fn what_is_saved_is_the_volume_and_stands_alone() {
     let place = Place::new();
     let (volume, image) = (volume(&place), ImageId::new());
-    let path = place.storage.volume_path(volume);
+    let path = place.storage.layer_path(volume);
     let before = (fs::read(&path).unwrap(), fs::metadata(&path).unwrap().uid());
-    let facts = place.storage.save_volume(volume, image).unwrap();
+    let facts = place.storage.save_volume(volume, image, &|| false).unwrap();
     assert_eq!(facts.virtual_size, 1 << 30);
     assert!(
         facts.file_size < 2 << 20,
@@ -49,7 +53,7 @@ fn what_is_saved_is_the_volume_and_stands_alone() {
         );
     }
     // Asked again, it is there already.
-    assert_eq!(place.storage.save_volume(volume, image).unwrap(), facts);
+    assert_eq!(place.storage.save_volume(volume, image, &|| false).unwrap(), facts);
     assert_eq!(place.storage.space().unwrap().reserved, 0);
 }
 
@@ -57,7 +61,7 @@ fn what_is_saved_is_the_volume_and_stands_alone() {
 fn a_guest_that_broke_its_qemu_gets_no_file_of_the_host() {
     let place = Place::new();
     let (volume, image) = (volume(&place), ImageId::new());
-    let path = place.storage.volume_path(volume);
+    let path = place.storage.layer_path(volume);
     let canary = place.path("canary");
     fs::write(&canary, vec![7; 1 << 20]).unwrap();
     let link = place.path("state/volumes/link.qcow2");
@@ -75,7 +79,11 @@ fn a_guest_that_broke_its_qemu_gets_no_file_of_the_host() {
     for name in names {
         let rebase = ["rebase", "-q", "-u", "-f", "qcow2", "-F", "raw", "-b", name];
         Place::qemu_img(&[&rebase[..], &[path.to_str().unwrap()]].concat());
-        let error = place.storage.save_volume(volume, image).unwrap_err().to_string();
+        let error = place
+            .storage
+            .save_volume(volume, image, &|| false)
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("no file of this installation"), "{name}: {error}");
         assert!(watch.read_events().is_err(), "{name} was opened");
         assert!(!place.storage.image_path(image).exists());

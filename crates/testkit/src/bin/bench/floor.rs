@@ -27,12 +27,8 @@ impl<'a> Floor<'a> {
         let tap = between(&xml, "<target dev='", "' managed='no'");
         let twin_tap = "floor0".to_owned();
         let twin_volume = host.dir().join("floor.qcow2").display().to_string();
-        let volumes = daemon.state_dir().join("volumes");
         xml = xml.replace(&tap, &twin_tap);
-        xml = xml.replace(
-            &volumes.join(format!("{volume}.qcow2")).display().to_string(),
-            &twin_volume,
-        );
+        xml = xml.replace(&daemon.disk_file(name).display().to_string(), &twin_volume);
         xml = xml.replace(&volume, "floor").replace(
             &between(&xml, "<mac address='", "'/>\n      <target dev='floor0'"),
             "52:54:00:00:00:01",
