@@ -23,6 +23,7 @@ mod matrix;
 mod once;
 mod resize;
 mod shelve;
+mod snapshot;
 mod together;
 mod usage;
 mod volume;
