@@ -15,13 +15,17 @@
 //! all that Debian, Ubuntu and systemd give to users (up to 65535), below the subordinate ids of containers (from
 //! 100000). Nobody logs in with it, nothing runs as it, and it owns what is in the cage and no more.
 //!
+//! All of it ends with the daemon, even by SIGKILL at any moment: the kernel tells each process of its parent's death,
+//! once it has asked for that. So the program starts only when the daemon answers that everything is set up (`start`).
+//!
 //! A daemon that isn't root can't change users nor namespaces: then only the limits hold.
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fs;
+use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 
 use crate::StorageError;
 use crate::files::{self, Owner};
@@ -31,6 +35,12 @@ const IMAGE_ID: u32 = 77_017;
 
 /// 4 GiB of address space, 30 minutes of CPU, 64 files, no core dump.
 const LIMITS: [&str; 4] = ["--as=4294967296", "--cpu=1800", "--nofile=64", "--core=0"];
+
+/// What is said then.
+const READY: &str = "ready\n";
+
+/// Says that the cage is set up, and waits for the answer of a daemon that is still there.
+const GATE: &str = r#"echo ready; read -r go && exec "$@" </dev/null"#;
 
 /// What bwrap is to do before it knows of any file. The capabilities are those that setpriv needs, and gives up.
 const NAMESPACES: [&str; 12] = [
@@ -97,16 +107,33 @@ impl Cage {
         })
     }
 
-    /// A command that runs the program caged; its arguments are to be added.
+    /// A command that runs the program caged, once it is let ([`Cage::start`]); its arguments are to be added.
     pub(crate) fn command(&self, program: &Path, reach: Reach<'_>) -> Command {
         let mut command = Command::new(&self.prlimit);
         command.args(LIMITS);
         command.arg(format!("--fsize={}", reach.file_max)).arg("--");
         if let Some((bwrap, setpriv)) = &self.walls {
             command.args(bwrap).args(view(program, reach)).arg("--").args(setpriv);
+            command.args(["/bin/sh", "-c", GATE, "sh"]);
         }
         command.arg(program);
         command
+    }
+
+    /// Starts such a command, with its output piped, and lets the program run.
+    pub(crate) fn start(&self, command: &mut Command) -> io::Result<Child> {
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        if self.walls.is_none() {
+            return command.stdin(Stdio::null()).spawn();
+        }
+        let mut child = command.stdin(Stdio::piped()).spawn()?;
+        let mut ready = [0; READY.len()];
+        let set_up = child.stdout.as_mut().map(|stdout| stdout.read_exact(&mut ready));
+        if let (Some(Ok(())), Some(mut stdin)) = (set_up, child.stdin.take()) {
+            // If it went away it says why on stderr.
+            let _ = stdin.write_all(b"go\n");
+        }
+        Ok(child)
     }
 
     /// Lets the user of the cage read a file that is in its reach, and nobody of the others who could not before.

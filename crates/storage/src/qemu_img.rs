@@ -44,7 +44,7 @@ impl QemuImg {
     pub(crate) fn run<S: AsRef<OsStr>>(&self, verb: &str, args: &[S]) -> Result<(), StorageError> {
         let mut command = Command::new(&self.program);
         command.arg(verb).args(args);
-        finish(command, verb, &|| false).map(drop)
+        finish(command, verb, &|| false, start).map(drop)
     }
 
     /// Runs it on files that somebody else made, until `cancelled` says so, and returns what it printed.
@@ -57,7 +57,7 @@ impl QemuImg {
     ) -> Result<String, StorageError> {
         let mut command = self.cage.command(&self.program, reach);
         command.arg(verb).args(args);
-        finish(command, verb, cancelled)
+        finish(command, verb, cancelled, |command| self.cage.start(command))
     }
 
     /// How many bytes a disk takes at most once it is one qcow2 file, not compressed. `reads`: its file, and those
@@ -88,15 +88,19 @@ impl QemuImg {
     }
 }
 
-fn finish(mut command: Command, verb: &str, cancelled: &dyn Fn() -> bool) -> Result<String, StorageError> {
-    command
-        .env_clear()
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .current_dir("/")
-        .process_group(0);
-    let mut child = command.spawn().map_err(wrong(verb))?;
+fn start(command: &mut Command) -> std::io::Result<Child> {
+    let piped = command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    piped.stdin(Stdio::null()).spawn()
+}
+
+fn finish(
+    mut command: Command,
+    verb: &str,
+    cancelled: &dyn Fn() -> bool,
+    start: impl FnOnce(&mut Command) -> std::io::Result<Child>,
+) -> Result<String, StorageError> {
+    command.env_clear().current_dir("/").process_group(0);
+    let mut child = start(&mut command).map_err(wrong(verb))?;
     let (stdout, stderr) = (reader(child.stdout.take()), reader(child.stderr.take()));
     let ended = wait(&mut child, verb, cancelled);
     // Its output ends only with the last process of the cage: from then on nobody writes its files.

@@ -47,7 +47,8 @@ impl Den {
         };
         let mut command = self.cage.command(Path::new("/usr/bin/sh"), reach);
         command.args(["-c", script, "sh"]).arg(self.dir.path());
-        command.env_clear().env("PATH", "/usr/bin").output().unwrap()
+        command.env_clear().env("PATH", "/usr/bin");
+        self.cage.start(&mut command).unwrap().wait_with_output().unwrap()
     }
 
     fn prints(&self, script: &str) -> String {
@@ -141,8 +142,25 @@ fn a_program_elsewhere_is_shown_too() {
         work: None,
         file_max: 0,
     };
-    let output = den.cage.command(&program, reach).arg("-u").output().unwrap();
+    let mut command = den.cage.command(&program, reach);
+    let child = den.cage.start(command.arg("-u")).unwrap();
+    let output = child.wait_with_output().unwrap();
     assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), IMAGE_ID.to_string());
+}
+
+#[test]
+fn nothing_runs_for_a_daemon_that_is_gone() {
+    let Some(den) = Den::new() else { return };
+    let reach = Reach {
+        reads: &[],
+        work: None,
+        file_max: 0,
+    };
+    let mut command = den.cage.command(Path::new("/usr/bin/echo"), reach);
+    // Nobody is there to answer.
+    let output = command.arg("ran").stdin(Stdio::null()).output().unwrap();
+    assert!(!output.status.success());
+    assert_eq!(String::from_utf8_lossy(&output.stdout), READY);
 }
 
 #[test]
