@@ -24,6 +24,7 @@ mod once;
 mod resize;
 mod shelve;
 mod snapshot;
+mod space;
 mod together;
 mod usage;
 mod volume;

@@ -2,6 +2,7 @@
 
 use berth_testkit::{Daemon, Guest, Host, Key, Libvirt};
 
+use crate::volume::{self, WRITE, on, web};
 use crate::watch::{Watch, assert_passed};
 
 /// The lines of the inventory that are neither images nor the project's network.
@@ -76,6 +77,47 @@ fn shelve_gives_everything_back_and_unshelve_brings_the_guest_back_as_it_was() {
     }
     daemon.ok(["instance", "delete", "web"]);
     assert_eq!(images(&daemon), 0);
+}
+
+/// What the guest says of all that is on its root volume, but for what each boot changes.
+const ROOT: &str = "find /bin /usr /lib /root /etc -xdev -type f -exec md5sum {} + | sort | md5sum";
+
+#[test]
+fn the_volumes_of_a_shelved_instance_are_reserved_and_come_back_to_the_last_byte() {
+    let host = Host::new(Libvirt::Started);
+    let daemon = Daemon::start(&host);
+    let key = Key::create(&daemon, "laptop");
+    let guest = web(&daemon, &key, &["--volume", "1"]);
+    let data = volume::id(&daemon, "web-data1");
+    on(&guest, &key, &data, WRITE);
+    let whole = "md5sum < $d";
+    let sums = (guest.ssh(&key, ROOT), on(&guest, &key, &data, whole));
+    // A snapshot of the root volume keeps what it needs when the volume's own files go.
+    daemon.ok(["snapshot", "create", "before", "--volume", "web"]);
+
+    daemon.ok(["instance", "shelve", "web"]);
+    assert_eq!(volume::state(&daemon, "web-data1"), "Reserved");
+    for verb in [
+        &["detach", "web-data1"][..],
+        &["delete", "web-data1"],
+        &["extend", "web-data1", "3"],
+    ] {
+        let output = daemon.berth(["-o", "json", "volume"]).args(verb).output().unwrap();
+        assert_eq!(output.status.code(), Some(4), "{verb:?}");
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(said.contains("action_not_allowed"), "{verb:?}: {said}");
+    }
+    daemon.ok(["instance", "unshelve", "web"]);
+    assert_eq!(volume::state(&daemon, "web-data1"), "In-use");
+    assert_eq!((guest.ssh(&key, ROOT), on(&guest, &key, &data, whole)), sums);
+
+    daemon.ok(["volume", "create", "old", "--snapshot", "before"]);
+    daemon.ok(["instance", "delete", "web"]);
+    assert_eq!(volume::state(&daemon, "web-data1"), "Available");
+    assert_eq!(volume::state(&daemon, "old"), "Available");
+    daemon.ok(["snapshot", "delete", "before"]);
+    daemon.ok(["volume", "delete", "old", "web-data1"]);
+    assert_eq!(held(&daemon), Vec::<String>::new());
 }
 
 #[test]

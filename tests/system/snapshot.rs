@@ -11,6 +11,18 @@ fn layers(daemon: &Daemon<'_>) -> usize {
     std::fs::read_dir(daemon.state_dir().join("volumes")).unwrap().count()
 }
 
+/// How many files stand on each other at most.
+fn longest_chain(daemon: &Daemon<'_>) -> usize {
+    let files = std::fs::read_dir(daemon.state_dir().join("volumes")).unwrap();
+    let length = |file: std::fs::DirEntry| {
+        let path = file.path();
+        let info = ["info", "-U", "--backing-chain", "--output=json", path.to_str().unwrap()];
+        let info: serde_json::Value = serde_json::from_str(&daemon.host().run("qemu-img", info)).unwrap();
+        info.as_array().unwrap().len()
+    };
+    files.map(|file| length(file.unwrap())).max().unwrap_or_default()
+}
+
 /// Waits until there are only so many.
 fn until_layers(daemon: &Daemon<'_>, count: usize) {
     let deadline = Instant::now() + Duration::from_secs(60);
@@ -168,6 +180,15 @@ fn a_detached_volume_has_snapshots_and_is_not_deleted_from_under_them() {
     assert_eq!(listed.as_array().unwrap().len(), 3);
     let (refused, exit) = daemon.refuses(["volume", "delete", "data"]);
     assert_eq!((refused["code"].as_str(), exit), (Some("in_use"), 4));
+    // However many there are, no chain of files grows for ever.
+    for number in 0..20 {
+        let name = format!("more{number}");
+        daemon.ok(["snapshot", "create", &name, "--volume", "data"]);
+    }
+    assert!(longest_chain(&daemon) <= 17, "{}", longest_chain(&daemon));
+    for number in 0..20 {
+        daemon.ok(["snapshot", "delete", &format!("more{number}")]);
+    }
     daemon.ok(["volume", "create", "kept", "--snapshot", "two", "--size", "2"]);
     daemon.ok(["snapshot", "delete", "one", "two", "three"]);
     daemon.ok(["volume", "delete", "data"]);
