@@ -10,11 +10,15 @@ use libfuzzer_sys::fuzz_target;
 fuzz_target!(|data: &[u8]| {
     fuzzing::header(data);
     fuzzing::inspect(data.len() as u64, &[(0, data)]);
-    let Some((lengths, data)) = data.split_at_checked(8) else { return };
+    let Some((lengths, data)) = data.split_at_checked(8) else {
+        return;
+    };
     let length = u64::from_le_bytes(lengths.try_into().unwrap_or_default());
     fuzzing::inspect(length, &[(0, data)]);
     fuzzing::inspect(length, &[(0, data), (length.saturating_sub(data.len() as u64), data)]);
-    let Some((headers, rest)) = data.split_at_checked(160) else { return };
+    let Some((headers, rest)) = data.split_at_checked(160) else {
+        return;
+    };
     let (first, second) = headers.split_at(80);
     let (regions, metadata) = rest.split_at(rest.len().min(240));
     let places = [
