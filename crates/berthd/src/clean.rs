@@ -106,6 +106,12 @@ fn files(parts: &Parts, dry_run: bool) -> Result<(), Failure> {
             parts.storage.delete_image(id)?;
         }
     }
+    for id in parts.storage.downloads()? {
+        say(&format!("download {id}"));
+        if !dry_run {
+            parts.storage.forget_download(id)?;
+        }
+    }
     for path in found.unknown {
         say(&format!("left alone, not known: {}", path.display()));
     }
@@ -122,7 +128,7 @@ fn state(dir: &Path, database: &Database) -> Result<(), Failure> {
         }
     }
     remove(std::fs::remove_file(dir.join("berthd.lock")), dir)?;
-    for sub in ["images", "volumes", "instances", "tmp", "network"] {
+    for sub in ["images", "volumes", "instances", "downloads", "tmp", "network"] {
         // A directory with something unknown in it stays, and so does the one above it.
         let _ = std::fs::remove_dir(dir.join(sub));
     }
