@@ -25,7 +25,7 @@ fn longest_chain(daemon: &Daemon<'_>) -> usize {
 
 /// Waits until there are only so many.
 fn until_layers(daemon: &Daemon<'_>, count: usize) {
-    let deadline = Instant::now() + Duration::from_secs(60);
+    let deadline = Instant::now() + Duration::from_mins(1);
     while layers(daemon) != count {
         assert!(
             Instant::now() < deadline,

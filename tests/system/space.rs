@@ -21,7 +21,7 @@ fn the_disk_is_promised_for_so_much_and_no_more() {
     let daemon = with(&host, "disk_overcommit = 0.1\n");
     let host_view = daemon.json(["host", "show"]);
     let most = host_view["disk_promise_max"].as_u64().unwrap();
-    assert_eq!(most, host_view["disk_bytes"].as_u64().unwrap() / 10 >> 30);
+    assert_eq!(most, (host_view["disk_bytes"].as_u64().unwrap() / 10) >> 30);
     let most = most.to_string();
     daemon.ok(["volume", "create", "all", "--size", &most]);
     assert_eq!(daemon.json(["host", "show"])["disk_promised"].to_string(), most);
