@@ -18,6 +18,7 @@ mod compare;
 mod confirm;
 mod console;
 mod context;
+mod create;
 mod error;
 mod finding;
 mod guest;
@@ -58,12 +59,13 @@ pub use berth_store::{
     Consistency, EventRecord, Fault, ImageRecord, InstanceRecord, KeyPairRecord, Once, OperationRecord, Page, Phase,
     PortRecord, Requester, SnapshotRecord, StoreError, VolumeRecord,
 };
+pub use create::{CreateInstances, NewOrExisting, WantedVolume};
 pub use error::EngineError;
 pub use finding::Finding;
 pub use history::{Happened, History, HistoryEntry, StepEnd};
 pub use host::HostStatus;
 pub use image::{NewImage, PullImage};
-pub use instance::{CreateInstances, Detail, NewOrExisting, StopRequest, WantedVolume};
+pub use instance::{Detail, StopRequest};
 pub use keypair::NewKeyPair;
 pub use reconcile::Done;
 pub use settings::Settings;
