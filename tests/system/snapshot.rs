@@ -198,3 +198,29 @@ fn a_detached_volume_has_snapshots_and_is_not_deleted_from_under_them() {
     assert_eq!(layers(&daemon), 0);
     assert_eq!(daemon.json(["host", "check"])["findings"].as_array().unwrap().len(), 0);
 }
+
+#[test]
+fn a_snapshot_on_layers_that_nothing_needs_is_merged_into_them() {
+    let host = Host::new(Libvirt::Started);
+    let daemon = Daemon::start(&host);
+    let key = Key::create(&daemon, "laptop");
+    let guest = web(&daemon, &key, &["--volume", "1"]);
+    let data = id(&daemon, "web-data1");
+    let mut sums = Vec::new();
+    for name in ["one", "two", "three"] {
+        sums.push(on(&guest, &key, &data, WRITE));
+        daemon.ok(["snapshot", "create", name, "--volume", "web-data1"]);
+    }
+    let now = on(&guest, &key, &data, WRITE);
+    assert_eq!(layers(&daemon), 5);
+    // The first two are written into what they stand on, under the guest, which writes on.
+    daemon.ok(["snapshot", "delete", "one"]);
+    until_layers(&daemon, 4);
+    daemon.ok(["snapshot", "delete", "two"]);
+    until_layers(&daemon, 3);
+    daemon.ok(["volume", "create", "restored", "--snapshot", "three"]);
+    daemon.ok(["volume", "attach", "restored", "web"]);
+    assert_eq!(on(&guest, &key, &id(&daemon, "restored"), READ), sums[2]);
+    assert_eq!(on(&guest, &key, &data, READ), now);
+    assert_eq!(daemon.json(["host", "check"])["findings"], serde_json::json!([]));
+}

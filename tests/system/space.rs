@@ -105,3 +105,44 @@ fn a_volume_does_no_more_than_its_type_allows() {
     let took: u32 = on(&guest, &key, &id(&daemon, "data"), timed).trim().parse().unwrap();
     assert!(took >= 3, "{took} s for 10 MiB");
 }
+
+#[test]
+fn a_disk_that_is_full_leaves_volumes_as_they_were() {
+    let host = Host::new(Libvirt::Started);
+    let state = host.dir().join("state");
+    std::fs::create_dir(&state).unwrap();
+    let path = state.to_str().unwrap();
+    host.run("mount", ["-t", "tmpfs", "-o", "size=300m", "tmpfs", path]);
+    let database = format!("sqlite:{}", host.dir().join("berth.db").display());
+    let daemon = Daemon::start_with(
+        &host,
+        Options {
+            tiny: true,
+            config: format!("low_space_mib = 0\ndisk_overcommit = 100\ndatabase = {database:?}\n"),
+            ..Options::default()
+        },
+    );
+    daemon.ok(["volume", "create", "data", "--size", "1"]);
+    let files = || host.run("sh", ["-c", "cd $0 && find volumes images tmp -type f | sort", path]);
+    let before = files();
+    let filler = state.join("filler");
+    // It ends when the disk is full, which is no success.
+    let fill = ["-c", "cat /dev/zero > $0; true", filler.to_str().unwrap()];
+    host.run("sh", fill);
+    for asked in [
+        &["snapshot", "create", "one", "--volume", "data"][..],
+        &["volume", "create", "more", "--size", "1"],
+        &["image", "create-from-volume", "data", "--name", "saved"],
+    ] {
+        let output = daemon.berth(["-o", "json"]).args(asked).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(6), "{asked:?}: {said}");
+        assert!(said.contains("storage_full"), "{asked:?}: {said}");
+    }
+    assert_eq!(files(), before);
+    assert_eq!(crate::volume::state(&daemon, "data"), "Available");
+    assert_eq!(crate::volume::state(&daemon, "more"), "Error");
+    host.run("rm", [filler.to_str().unwrap()]);
+    daemon.ok(["volume", "delete", "more"]);
+    daemon.ok(["snapshot", "create", "one", "--volume", "data"]);
+}

@@ -201,3 +201,60 @@ fn volumes_go_with_their_instance_as_they_were_told() {
     let left = daemon.inventory();
     assert!(!left.iter().any(|line| line.contains("/volumes/")), "{left:?}");
 }
+
+#[test]
+fn a_guest_that_keeps_a_volume_keeps_it_until_it_lets_go() {
+    let host = Host::new(Libvirt::Started);
+    let daemon = Daemon::start(&host);
+    let key = Key::create(&daemon, "laptop");
+    let guest = web(&daemon, &key, &["--volume", "1"]);
+    let data = id(&daemon, "web-data1");
+    let sum = on(&guest, &key, &data, WRITE);
+    let mut watch = Watch::all(&daemon);
+    watch.volume_until(&data, "In-use");
+    // A guest that is held can't answer.
+    daemon.host().virsh(["suspend", &daemon.id("web")]);
+    let (refused, exit) = daemon.refuses(["volume", "detach", "web-data1", "--timeout", "2"]);
+    assert_eq!(
+        (refused["code"].as_str(), exit),
+        (Some("deadline_exceeded"), 7),
+        "{refused}"
+    );
+    assert_eq!(watch.volume_until(&data, "In-use"), ["Detaching", "In-use"]);
+    let shown = daemon.json(["volume", "show", "web-data1"]);
+    assert!(
+        shown["fault"]["message"].as_str().unwrap().contains("has not let go"),
+        "{shown}"
+    );
+    // It was asked, and does so once it runs again: that is believed.
+    daemon.host().virsh(["resume", &daemon.id("web")]);
+    assert_eq!(watch.volume_until(&data, "Available"), ["Available"]);
+    daemon.ok(["volume", "attach", "web-data1", "web"]);
+    assert_eq!(on(&guest, &key, &data, READ), sum);
+}
+
+#[test]
+fn what_a_guest_discards_goes_back_to_the_disk() {
+    let host = Host::new(Libvirt::Started);
+    let daemon = Daemon::start(&host);
+    let key = Key::create(&daemon, "laptop");
+    let guest = web(&daemon, &key, &["--volume", "1"]);
+    let data = id(&daemon, "web-data1");
+    let held = || -> u64 {
+        let files = std::fs::read_dir(daemon.state_dir().join("volumes")).unwrap();
+        let blocks = |file: std::fs::DirEntry| std::os::unix::fs::MetadataExt::blocks(&file.metadata().unwrap());
+        files.map(|file| blocks(file.unwrap()) * 512).sum()
+    };
+    let before = held();
+    let fill = "dd if=/dev/urandom of=$d bs=1M count=64 2>/dev/null; sync";
+    on(&guest, &key, &data, fill);
+    assert!(held() > before + (60 << 20), "{} after {before}", held());
+    // Zeroes are taken for what they are, as a discard is.
+    on(
+        &guest,
+        &key,
+        &data,
+        "blkdiscard $d 2>/dev/null || dd if=/dev/zero of=$d bs=1M count=64 2>/dev/null; sync",
+    );
+    assert!(held() < before + (8 << 20), "{} after {before}", held());
+}
