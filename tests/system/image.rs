@@ -148,6 +148,18 @@ fn an_address_of_this_host_or_its_network_is_not_fetched_from() {
         let (problem, _) = daemon.refuses(["image", "import", url, "--name", "stolen"]);
         assert_eq!(problem["code"], "invalid_argument", "{url}: {problem}");
     }
+    // A password is refused before it is written down anywhere.
+    let before = daemon.json(["operation", "list"]);
+    let (problem, _) = daemon.refuses([
+        "image",
+        "import",
+        "http://me:hunter2@images.example.com/x",
+        "--name",
+        "mine",
+    ]);
+    assert_eq!(problem["code"], "invalid_argument", "{problem}");
+    assert_eq!(daemon.json(["operation", "list"]), before);
+    assert!(!daemon.log().contains("hunter2"));
     assert_eq!(daemon.json(["image", "list"]), serde_json::json!([]));
 }
 

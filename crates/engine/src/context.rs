@@ -124,6 +124,9 @@ pub(crate) enum Signal {
     Cancelled,
 }
 
+/// How long a wait for libvirt goes on before it is looked whether anybody still wants it.
+const WAKE_EVERY: Duration = Duration::from_millis(500);
+
 /// The events of one guest while an operation has it.
 pub(crate) struct Watch(Mutex<Receiver<Signal>>);
 
@@ -140,6 +143,19 @@ impl Watch {
             // Nobody sends any more when the daemon goes down: the journal has what is needed to go on.
             Ok(Signal::Cancelled) | Err(RecvTimeoutError::Disconnected) => Err(Failure::Cancelled),
             Err(RecvTimeoutError::Timeout) => Ok(None),
+        }
+    }
+
+    /// Waits until libvirt is back, for as long as the operator is patient.
+    pub(crate) fn wait_until_back(&self, world: &World) -> Result<(), Failure> {
+        let deadline = Instant::now() + world.settings.libvirt_patience;
+        loop {
+            self.drain()?;
+            match world.hypervisor.wait_up(WAKE_EVERY).or_fail() {
+                Err(Failure::Away { .. }) if Instant::now() < deadline => {}
+                Err(Failure::Away { code, message }) => return Err(Failure::fatal(code, message)),
+                other => return other,
+            }
         }
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use berth_model::{Checksum, DiskFormat, ImageId, ImageProperties, Name, PropertyError, Visibility};
-use berth_storage::{ImageSource, ImportChecks};
+use berth_storage::{ImageSource, ImportChecks, Storage};
 use berth_store::{Expected, ImageRecord, OperationRecord, Page, Requester, StoreError, Task, VolumeRecord};
 use jiff::Timestamp;
 
@@ -49,6 +49,7 @@ impl Engine {
             let parsed = text.parse::<Checksum>();
             parsed.map_err(|error| EngineError::invalid("checksum", error))?;
         }
+        Storage::check_address(&pull.url)?;
         let from_file = pull.checksums.map(|(url, name)| Expected::File {
             id: ImageId::new(),
             url,

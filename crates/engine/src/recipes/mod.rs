@@ -12,16 +12,11 @@ mod start;
 mod stop;
 mod unshelve;
 
-use std::time::{Duration, Instant};
-
 use berth_model::{Action, GuestStatus};
 use berth_ops::{Failure, Kitchen, Recipe};
 use berth_store::Found;
 
-use crate::context::{Context, OrFail};
-
-/// How long a wait for libvirt goes on before it is looked whether anybody still wants it.
-const WAKE_EVERY: Duration = Duration::from_millis(500);
+use crate::context::Context;
 
 /// All the recipes there are.
 pub(crate) struct Recipes;
@@ -56,15 +51,7 @@ impl Kitchen for Recipes {
     }
 
     fn wait_until_back(cx: &Context) -> Result<(), Failure> {
-        let deadline = Instant::now() + cx.world.settings.libvirt_patience;
-        loop {
-            cx.watch.drain()?;
-            match cx.world.hypervisor.wait_up(WAKE_EVERY).or_fail() {
-                Err(Failure::Away { .. }) if Instant::now() < deadline => {}
-                Err(Failure::Away { code, message }) => return Err(Failure::fatal(code, message)),
-                other => return other,
-            }
-        }
+        cx.watch.wait_until_back(&cx.world)
     }
 }
 

@@ -21,16 +21,10 @@ mod freeze;
 mod import;
 mod save;
 
-use std::time::{Duration, Instant};
-
 use berth_model::{ImageAction, VolumeAction, Work};
 use berth_ops::{Failure, Memo, TaskStep, Workshop};
 
 pub(crate) use self::context::TaskContext;
-use crate::context::OrFail;
-
-/// How long a wait for libvirt goes on before it is looked whether anybody still wants it.
-const WAKE_EVERY: Duration = Duration::from_millis(500);
 
 /// All the steps there are.
 pub(crate) struct Tasks;
@@ -54,15 +48,7 @@ impl Workshop for Tasks {
     }
 
     fn wait_until_back(cx: &TaskContext) -> Result<(), Failure> {
-        let deadline = Instant::now() + cx.world.settings.libvirt_patience;
-        loop {
-            cx.watch.drain()?;
-            match cx.world.hypervisor.wait_up(WAKE_EVERY).or_fail() {
-                Err(Failure::Away { .. }) if Instant::now() < deadline => {}
-                Err(Failure::Away { code, message }) => return Err(Failure::fatal(code, message)),
-                other => return other,
-            }
-        }
+        cx.watch.wait_until_back(&cx.world)
     }
 }
 

@@ -111,6 +111,12 @@ impl Storage {
         }
     }
 
+    /// Refuses what is no address that is fetched from, or has a password in it: before it is written down anywhere.
+    /// Whether it may be connected to is seen when it is.
+    pub fn check_address(url: &str) -> Result<(), StorageError> {
+        parse(url).map(drop)
+    }
+
     /// Makes sure that nothing is left of a download.
     pub fn forget_download(&self, id: ImageId) -> Result<(), StorageError> {
         let (file, origin) = part::paths(self, id);
