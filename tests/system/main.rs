@@ -28,6 +28,7 @@ mod space;
 mod together;
 mod usage;
 mod volume;
+mod volume_matrix;
 mod walk;
 mod watch;
 mod why;
