@@ -11,6 +11,7 @@
 
 mod floor;
 mod scale;
+mod storage;
 mod stream;
 
 use std::time::{Duration, Instant};
@@ -23,10 +24,15 @@ use crate::floor::Floor;
 const RUNS: usize = 7;
 
 fn main() {
-    if std::env::args().nth(1).is_some_and(|what| what == "scale") {
-        scale::run();
-        return;
+    match std::env::args().nth(1).as_deref() {
+        None => beside_the_floor(),
+        Some("scale") => scale::run(),
+        Some("storage") => storage::run(),
+        Some(other) => panic!("'{other}' is neither 'scale' nor 'storage'"),
     }
+}
+
+fn beside_the_floor() {
     let host = Host::new(Libvirt::Started);
     let daemon = Daemon::start(&host);
     println!("{:<28} {:>10} {:>10} {:>7}", "median of 7", "berth", "floor", "ratio");
