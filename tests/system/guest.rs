@@ -32,12 +32,13 @@ fn a_guest_that_switches_itself_off_is_stopped_and_one_that_reboots_is_not() {
     let mut watch = Watch::all(&daemon);
     watch.until(&id, "Active");
 
-    guest.ssh(&key, "reboot");
+    // Once ssh has gone: a guest that goes down first would leave it waiting for ever.
+    guest.ssh(&key, "(sleep 1; reboot) >/dev/null 2>&1 &");
     watch.until_kind(&id, "guest.rebooted");
     assert_eq!(daemon.state("web"), "Active");
     guest.wait_for_boot(2);
 
-    guest.ssh(&key, "poweroff");
+    guest.ssh(&key, "(sleep 1; poweroff) >/dev/null 2>&1 &");
     let event = watch.until_kind(&id, "guest.stopped");
     assert_eq!(event["message"], "the guest shut itself down");
     becomes(&daemon, "web", "Stopped");
