@@ -110,7 +110,7 @@ async fn forth_and_back<W: Workshop>(
         Err(Failure::Cancelled) => return Ok(TaskEnd::Lost),
         Err(failure) => Some(failure.fault()),
     };
-    claim.fail(doubt).await.map(TaskEnd::Failed)
+    claim.fail(memo.to_value(), doubt).await.map(TaskEnd::Failed)
 }
 
 /// Writes into the journal of a task found in flight that it goes on.

@@ -80,6 +80,6 @@ pub use store::Store;
 pub use task::{Freeze, Task};
 pub use task_begin::{NewSnapshot, NewVolume};
 pub use task_claim::TaskClaim;
-pub use task_end::{CONSISTENCY, MADE_IMAGE};
+pub use task_end::{CONSISTENCY, GROWN, MADE_IMAGE, MOVED};
 pub use usage::UsageRecord;
 pub use volume::VolumeRecord;

@@ -8,7 +8,7 @@
 
 use std::time::Duration;
 
-use berth_model::{OperationId, VolumeAction, VolumeState, Work};
+use berth_model::{OperationId, VolumeAction, Work};
 use serde_json::Value;
 use sqlx::any::AnyRow;
 
@@ -129,9 +129,12 @@ impl TaskClaim {
         Ok(())
     }
 
-    /// The step is undone: what was moved is where it was. With `doubtful` it could not be, for that reason, and what
-    /// was moved is in Error.
-    pub async fn fail(self, doubtful: Option<Fault>) -> Result<Released, ClaimError> {
+    /// The step is undone: what was moved is where it was, but for what the memo says could only stay ([`MOVED`],
+    /// [`GROWN`]). With `doubtful` it can't be told whether it is undone, for that reason, and what it moved is in Error.
+    ///
+    /// [`MOVED`]: crate::MOVED
+    /// [`GROWN`]: crate::GROWN
+    pub async fn fail(self, memo: Value, doubtful: Option<Fault>) -> Result<Released, ClaimError> {
         let Some(fault) = self.fault.clone().filter(|_| self.undoing()) else {
             return Err(ClaimError::NoSuchWay("the step is not undone yet"));
         };
@@ -139,10 +142,14 @@ impl TaskClaim {
         let line = Entry::of(EntryKind::Undone, doubtful.as_ref().map(|fault| fault.message.clone()));
         journal::write(&mut tx, self.operation, self.work(), line).await?;
         let phase = Phase::of_fault(&fault);
-        self.update(&mut tx, self.work(), phase, &self.memo, Some(&fault))
-            .await?;
-        let to = doubtful.as_ref().map(|doubt| (VolumeState::Error, doubt));
-        let released = task_end::fall_back(&mut tx, (self.operation, self.step), &self.task, (&fault, to)).await?;
+        self.update(&mut tx, self.work(), phase, &memo, Some(&fault)).await?;
+        let back = task_end::Back {
+            step: self.step,
+            memo: &memo,
+            fault: &fault,
+            doubt: doubtful.as_ref(),
+        };
+        let released = task_end::fall_back(&mut tx, self.operation, &self.task, back).await?;
         tx.commit().await?;
         Ok(released)
     }

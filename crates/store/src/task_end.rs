@@ -1,6 +1,7 @@
 //! Where operations on volumes and images end: the effects on the records, each in the transaction that ends them.
 
-use berth_model::{LayerId, OperationId, VolumeAction, VolumeId, VolumeLanding, VolumeState, Work};
+use berth_model::{Gib, LayerId, OperationId, VolumeAction, VolumeId, VolumeLanding, VolumeState, Work};
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::row::{maybe_to_json, sql, to_number};
@@ -14,8 +15,17 @@ use crate::{Fault, ImageRecord, StoreError, image, layer, snapshot};
 pub const CONSISTENCY: &str = "consistency";
 /// In the memo of a step that makes an image: the [`ImageRecord`].
 pub const MADE_IMAGE: &str = "image";
+/// In the memo of a freeze that is undone: the new layers that guests write to already, and that stay.
+pub const MOVED: &str = "moved";
+/// In the memo of an extend that is undone: the size ([`Gib`]) that a guest may have seen already, and that stays.
+pub const GROWN: &str = "grown";
 
-fn remembered<T: serde::de::DeserializeOwned>(memo: &Value, key: &str) -> Result<T, StoreError> {
+fn remembered<T: DeserializeOwned>(memo: &Value, key: &str) -> Result<T, StoreError> {
+    let found = maybe_remembered(memo, key)?;
+    found.ok_or_else(|| StoreError::corrupt("memo", &format_args!("it has no {key}")))
+}
+
+fn maybe_remembered<T: DeserializeOwned>(memo: &Value, key: &str) -> Result<Option<T>, StoreError> {
     let value = memo.get(key).cloned().unwrap_or_default();
     serde_json::from_value(value).map_err(|error| StoreError::corrupt("memo", &error))
 }
@@ -54,10 +64,7 @@ pub(crate) async fn land(
         }
         Task::AttachVolume { .. } => {}
         Task::DetachVolume { volume, .. } => leave(tx, *volume).await?,
-        Task::ExtendVolume { volume, size, .. } => {
-            let grow = sql("UPDATE volumes SET size = $1 WHERE id = $2").bind(to_number(size.0)?);
-            tx.run(grow.bind(volume.to_string())).await?;
-        }
+        Task::ExtendVolume { volume, size, .. } => grow(tx, *volume, *size).await?,
         Task::SnapshotVolumes { freezes } => frozen(tx, operation, freezes, memo).await?,
         Task::SaveAsImage { freeze, .. } => {
             image::insert(tx, &remembered::<ImageRecord>(memo, MADE_IMAGE)?).await?;
@@ -74,23 +81,32 @@ pub(crate) async fn land(
     Ok(released)
 }
 
-/// The operation failed in that step, which is undone, or could not be (`doubt`).
+/// How an operation came back.
+pub(crate) struct Back<'a> {
+    /// The step that failed.
+    pub(crate) step: usize,
+    /// What that, and its undoing, have remembered.
+    pub(crate) memo: &'a Value,
+    /// Why it failed.
+    pub(crate) fault: &'a Fault,
+    /// Why it can't be told whether it is undone.
+    pub(crate) doubt: Option<&'a Fault>,
+}
+
+/// The operation failed in that step, which is undone, or could not be.
 pub(crate) async fn fall_back(
     tx: &mut Tx,
-    (operation, step): (OperationId, usize),
+    operation: OperationId,
     task: &Task,
-    (fault, doubt): (&Fault, Option<(VolumeState, &Fault)>),
+    back: Back<'_>,
 ) -> Result<Released, StoreError> {
+    // The second step touches what is made, and nothing that was there before.
+    let doubt = back.doubt.filter(|_| back.step == 0);
     let mut released = Released::default();
-    if step == 0 {
-        snapshot::not_taken(tx, operation).await?;
-        for freeze in task.freezes() {
-            // Whether a guest writes to the new layer or not: it stands on the old one, and so has all of it.
-            if doubt.is_some() {
-                set_layer(tx, freeze.volume, Some(freeze.onto)).await?;
-            }
-            released.layers.extend(layer::release(tx, Some(freeze.onto)).await?);
-        }
+    if back.step == 0 {
+        let moved: Vec<LayerId> = maybe_remembered(back.memo, MOVED)?.unwrap_or_default();
+        let stays = |layer| doubt.is_some() || moved.contains(&layer);
+        released.layers = thawed(tx, operation, task.freezes(), stays).await?;
     }
     match task {
         Task::CreateVolume {
@@ -106,15 +122,39 @@ pub(crate) async fn fall_back(
             freeze: Some(freeze), ..
         } => released.layers.extend(snapshot::forget(tx, freeze.snapshot).await?),
         Task::AttachVolume { volume, .. } if doubt.is_none() => leave(tx, *volume).await?,
+        Task::ExtendVolume { volume, .. } => {
+            if let Some(size) = maybe_remembered(back.memo, GROWN)? {
+                grow(tx, *volume, size).await?;
+            }
+        }
         _ => {}
     }
     let made = task.volume().filter(|_| matches!(task, Task::CreateVolume { .. }));
     let to = move |moved: &Moved| match doubt {
-        Some((state, _)) => state,
+        Some(_) => VolumeState::Error,
         None if Some(moved.id) == made => VolumeState::Error,
         None => moved.origin.unwrap_or(VolumeState::Error),
     };
-    rest(tx, operation, to, Some(doubt.map_or(fault, |(_, fault)| fault))).await?;
+    rest(tx, operation, to, Some(doubt.unwrap_or(back.fault))).await?;
+    Ok(released)
+}
+
+/// The instants are not taken, and of the new layers only those that stay are needed: the layers that nothing needs.
+async fn thawed(
+    tx: &mut Tx,
+    operation: OperationId,
+    freezes: &[Freeze],
+    stays: impl Fn(LayerId) -> bool,
+) -> Result<Vec<LayerId>, StoreError> {
+    snapshot::not_taken(tx, operation).await?;
+    let mut released = Vec::new();
+    for freeze in freezes {
+        // It stands on the old layer, and so has all of it.
+        if stays(freeze.onto) {
+            set_layer(tx, freeze.volume, Some(freeze.onto)).await?;
+        }
+        released.extend(layer::release(tx, Some(freeze.onto)).await?);
+    }
     Ok(released)
 }
 
@@ -151,6 +191,11 @@ async fn rest(
 async fn set_layer(tx: &mut Tx, volume: VolumeId, layer: Option<LayerId>) -> Result<(), StoreError> {
     let update = sql("UPDATE volumes SET layer = $1 WHERE id = $2").bind(layer.map(|id| id.to_string()));
     tx.run(update.bind(volume.to_string())).await.map(|_| ())
+}
+
+async fn grow(tx: &mut Tx, volume: VolumeId, size: Gib) -> Result<(), StoreError> {
+    let grow = sql("UPDATE volumes SET size = $1 WHERE id = $2").bind(to_number(size.0)?);
+    tx.run(grow.bind(volume.to_string())).await.map(|_| ())
 }
 
 /// A volume leaves its instance.

@@ -1,8 +1,8 @@
 //! Extend: the file gets larger, and a guest that runs is told.
 
-use berth_model::Code;
+use berth_model::{Code, Gib};
 use berth_ops::{Failure, Memo, TaskStep};
-use berth_store::Task;
+use berth_store::{GROWN, Task};
 
 use super::attach::the_volume;
 use super::context::{TaskContext, has};
@@ -33,7 +33,8 @@ fn extend(cx: &TaskContext, _: &mut Memo) -> Result<(), Failure> {
     storage.grow_layer(layer, *size).or_fail()
 }
 
-fn shrink_back(cx: &TaskContext, _: &mut Memo) -> Result<(), Failure> {
+/// A file that belongs to an instance stays as large as it is, and so does the record: its guest may have seen it.
+fn shrink_back(cx: &TaskContext, memo: &mut Memo) -> Result<(), Failure> {
     let Task::ExtendVolume { from, .. } = &cx.task else {
         return Ok(());
     };
@@ -41,16 +42,11 @@ fn shrink_back(cx: &TaskContext, _: &mut Memo) -> Result<(), Failure> {
         return Ok(());
     };
     let storage = &cx.world.storage;
-    let grown = storage
-        .layer_info(layer)
-        .or_fail()?
-        .is_some_and(|found| found.virtual_size > from.bytes());
-    match (grown, cx.live()?) {
-        (false, _) => Ok(()),
-        (true, None) => storage.shrink_layer_back(layer, *from).or_fail(),
-        (true, Some(_)) => {
-            let message = "the guest may have seen the new size: extend the volume again";
-            Err(Failure::fatal(Code::StorageError, message))
+    match storage.layer_info(layer).or_fail()? {
+        Some(found) if found.virtual_size > from.bytes() && cx.subject.is_some() => {
+            memo.set(GROWN, &Gib::holding(found.virtual_size))
         }
+        Some(found) if found.virtual_size > from.bytes() => storage.shrink_layer_back(layer, *from).or_fail(),
+        _ => Ok(()),
     }
 }

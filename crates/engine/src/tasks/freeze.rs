@@ -7,10 +7,10 @@
 use std::time::Duration;
 
 use berth_domain_xml::NewTop;
-use berth_model::{Code, InstanceId};
+use berth_model::InstanceId;
 use berth_ops::{Failure, Memo, TaskStep};
 use berth_storage::Under;
-use berth_store::{CONSISTENCY, Consistency, Freeze};
+use berth_store::{CONSISTENCY, Consistency, Freeze, MOVED};
 
 use super::context::{TaskContext, has};
 use crate::context::OrFail;
@@ -74,18 +74,16 @@ fn take(cx: &TaskContext, id: InstanceId, tops: &[NewTop]) -> Result<Consistency
     Ok(Consistency::Crash)
 }
 
-fn thaw(cx: &TaskContext, _: &mut Memo) -> Result<(), Failure> {
+/// A guest that writes to a new layer already stays with it: it stands on the old one, and takes it in later. The new
+/// layers that nothing has go with their records.
+fn thaw(cx: &TaskContext, memo: &mut Memo) -> Result<(), Failure> {
+    let mut stay = Vec::new();
     for freeze in cx.task.freezes() {
         if moved(cx, freeze)? {
-            let message = format!(
-                "the guest writes to the new layer {} of volume {} already: all of it is there",
-                freeze.onto, freeze.volume
-            );
-            return Err(Failure::fatal(Code::StorageError, message));
+            stay.push(freeze.onto);
         }
     }
-    let new: Vec<_> = cx.task.freezes().iter().map(|freeze| freeze.onto).collect();
-    cx.world.storage.delete_layers(&new).or_fail()
+    memo.set(MOVED, &stay)
 }
 
 /// Whether a guest has been moved to a new layer: as it runs, or as libvirt would start it again.
