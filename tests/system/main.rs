@@ -26,6 +26,7 @@ mod shelve;
 mod together;
 mod usage;
 mod volume;
+mod volume_matrix;
 mod walk;
 mod watch;
 mod why;
