@@ -13,7 +13,7 @@
 //! Architecture invariant: a layer's row is there before its file is made, and the chain of the rows is that of the
 //! files, except while a merge is being written down.
 
-use berth_model::{ImageId, LayerId, VolumeId};
+use berth_model::{ImageId, InstanceId, LayerId, VolumeId};
 use sqlx::any::AnyRow;
 
 use crate::row::{Columns as _, sql};
@@ -97,6 +97,15 @@ impl Store {
                          (SELECT COUNT(*) FROM snapshots s WHERE s.layer = chain.id) AS snapshots \
                          FROM chain ORDER BY depth");
         self.list(query.bind(top.to_string()), LayerRecord::read).await
+    }
+
+    /// The instances that have volumes of more than one layer.
+    pub async fn instances_with_chains(&self) -> Result<Vec<InstanceId>, StoreError> {
+        let query = sql(
+            "SELECT DISTINCT v.instance FROM volumes v JOIN layers l ON l.id = v.layer \
+                         WHERE v.instance IS NOT NULL AND l.parent IS NOT NULL",
+        );
+        self.list(query, |row| row.parsed("instance")).await
     }
 
     /// Every layer there is.
