@@ -20,6 +20,7 @@ mod image;
 mod image_properties;
 mod kvm;
 mod matrix;
+mod merge;
 mod once;
 mod resize;
 mod shelve;

@@ -11,6 +11,10 @@
 //! early, because something else has to be done with the disk, has lost nothing and is begun again later. What is
 //! written down follows the headers of the files, so that a daemon that dies at any moment sees how far it came. The
 //! longest chains are also made shorter before another layer is put on them, whether a guest runs or not.
+//!
+//! A guest has one job at a time, and none while anything else is done with its disks: between the end of a pull and
+//! libvirt's hearing of it QEMU (10.0 does) dies of the query for all its files that libvirt makes for most of what is
+//! asked of a guest's disks, and at the end of another job.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -96,9 +100,22 @@ pub(crate) async fn merge_live(world: &Arc<World>, id: InstanceId) -> Result<(),
     let subject = Subject::load(&world.store, id).await?;
     let world = Arc::clone(world);
     blocking(move || {
+        let mut left = Vec::new();
         for volume in subject.volumes.iter().filter(|volume| volume.operation.is_none()) {
-            if let Err(failure) = step(&world, &subject, volume) {
-                tracing::warn!(volume = %volume.id, %failure, "layers are not merged; the next round tries again");
+            match write_down(&world, volume) {
+                Ok(next) => left.extend(next.map(|merge| (volume, merge))),
+                Err(failure) => {
+                    tracing::warn!(volume = %volume.id, %failure, "layers are not merged; the next round tries again");
+                }
+            }
+        }
+        for (volume, merge) in left {
+            match begin(&world, &subject, volume, merge) {
+                // It goes on by itself; its end is heard, and the next one begun.
+                Ok(()) => break,
+                Err(failure) => {
+                    tracing::warn!(volume = %volume.id, %failure, "no merge is begun; the next round tries again");
+                }
             }
         }
         Ok(())
@@ -106,32 +123,37 @@ pub(crate) async fn merge_live(world: &Arc<World>, id: InstanceId) -> Result<(),
     .await
 }
 
-/// Takes the merging of one volume on: until there is a job that goes on by itself, or nothing left to do.
-fn step(world: &World, subject: &Subject, volume: &VolumeRecord) -> Result<(), Failure> {
-    let Some(top) = volume.layer else { return Ok(()) };
-    let (id, hypervisor) = (subject.instance.id, &world.hypervisor);
-    let target = guest::disk(world, subject, volume)?.target();
+/// Writes down what is merged of a volume: what is to be merged next.
+fn write_down(world: &World, volume: &VolumeRecord) -> Result<Option<Merge>, Failure> {
+    let Some(top) = volume.layer else { return Ok(None) };
     loop {
         let chain = world.wait(world.store.chain(top)).or_fail()?;
-        let Some(merge) = plan(&chain) else { return Ok(()) };
-        if written_down(world, top, merge)? {
-            continue;
+        match plan(&chain) {
+            Some(merge) if written_down(world, top, merge)? => {}
+            left => return Ok(left),
         }
-        if hypervisor.merging(id, target.clone()).or_fail()?.is_some() {
+    }
+}
+
+/// Begins a merge, unless the guest has one already.
+fn begin(world: &World, subject: &Subject, volume: &VolumeRecord, merge: Merge) -> Result<(), Failure> {
+    let (id, hypervisor, storage) = (subject.instance.id, &world.hypervisor, &world.storage);
+    for disk in hypervisor.live_disks(id).or_fail()?.unwrap_or_default() {
+        if hypervisor.merging(id, disk.target).or_fail()?.is_some() {
             return Ok(());
         }
-        tracing::info!(volume = %volume.id, ?merge, "merging layers");
-        let storage = &world.storage;
-        return match merge {
-            Merge::Pull(base) => {
-                let base = storage.path_of(under(base));
-                hypervisor.pull(id, target, base.as_deref()).or_fail()
-            }
-            Merge::Commit { top, into, .. } => {
-                let (top, into) = (storage.layer_path(top), storage.layer_path(into));
-                hypervisor.commit(id, target, (&top, &into)).or_fail()
-            }
-        };
+    }
+    tracing::info!(volume = %volume.id, ?merge, "merging layers");
+    let target = guest::disk(world, subject, volume)?.target();
+    match merge {
+        Merge::Pull(base) => {
+            let base = storage.path_of(under(base));
+            hypervisor.pull(id, target, base.as_deref()).or_fail()
+        }
+        Merge::Commit { top, into, .. } => {
+            let (top, into) = (storage.layer_path(top), storage.layer_path(into));
+            hypervisor.commit(id, target, (&top, &into)).or_fail()
+        }
     }
 }
 
@@ -178,7 +200,7 @@ fn shorten_live(cx: &TaskContext, subject: &Subject, volume: &VolumeRecord, merg
     let (id, hypervisor) = (subject.instance.id, &cx.world.hypervisor);
     let target = cx.disk(volume)?.target();
     let Merge::Pull(base) = merge else { return Ok(()) };
-    hypervisor.stop_merging(id, target.clone()).or_fail()?;
+    cx.stop_merging()?;
     let below = cx.world.storage.path_of(under(base));
     hypervisor.pull(id, target.clone(), below.as_deref()).or_fail()?;
     let deadline = Instant::now() + MERGED_WITHIN;

@@ -5,7 +5,7 @@
 //! host check` shows what it would do, and with `--fix` has it done at once:
 //!
 //! 1. what is there and what is written down becomes a list of findings (`compare`);
-//! 2. what the daemon does by itself with instances that rest is begun (`automatic`);
+//! 2. what the daemon does by itself with instances that rest is begun (`automatic`), and the merging of their layers;
 //! 3. each finding is fixed: leftovers that carry our mark are removed, instances that differ are looked at, VPCs are
 //!    mended. What we don't know is told and never touched;
 //! 4. VPCs whose guests run are made whole in what no list shows.
@@ -85,6 +85,10 @@ pub(crate) async fn reconcile(
     for record in instances.values() {
         automatic::settle(actors, record).await;
     }
+    // A merge that ended while nobody listened, or that failed.
+    for id in world.store.instances_with_chains().await? {
+        actors.merge(id);
+    }
     let mut done = Vec::with_capacity(compared.findings.len());
     for finding in compared.findings {
         let fixed = fix(world, actors, &finding).await;
@@ -94,9 +98,6 @@ pub(crate) async fn reconcile(
         done.push((finding, fixed));
     }
     forget_downloads(world).await?;
-    for id in world.store.instances_with_chains().await? {
-        actors.merge(id);
-    }
     for vpc in world.store.vpcs().await? {
         let name = vpc.name.clone();
         if let Err(error) = mend(world, vpc).await {

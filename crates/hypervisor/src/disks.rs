@@ -5,7 +5,7 @@
 //! domain anew from its records.
 
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use berth_domain_xml::{NewTop, ObservedDisk, XmlError, observe, snapshot_xml};
 use berth_model::{GuestStatus, InstanceId};
@@ -140,16 +140,11 @@ impl Hypervisor {
         }))
     }
 
-    /// Makes sure that no merge of a disk's files is under way: one that is ends early, and what it did so far stays.
-    pub fn stop_merging(&self, id: InstanceId, target: String) -> Result<(), HypervisorError> {
+    /// Makes sure that no merge of these disks' files is under way: one that is ends early, and what it did so far
+    /// stays.
+    pub fn stop_merging(&self, id: InstanceId, targets: Vec<String>) -> Result<(), HypervisorError> {
         self.on(id, "end a merge", move |domain| {
-            match ffi_block::job(domain, &target)? {
-                Some(_) => ffi_block::abort(domain, &target).or_else(|error| match ffi_block::job(domain, &target) {
-                    Ok(None) => Ok(()),
-                    Ok(Some(_)) | Err(_) => Err(error),
-                }),
-                None => Ok(()),
-            }
+            targets.iter().try_for_each(|target| stop(domain, target))
         })
     }
 
@@ -162,6 +157,26 @@ impl Hypervisor {
         self.pool.call(call, move |connection| ask(&lookup(connection, id)?))
     }
 }
+
+/// Ends the job on a disk's files. One that has just ended by itself can't be, and is gone once libvirt has heard of it.
+fn stop(domain: &Domain, target: &str) -> Result<(), Error> {
+    let deadline = Instant::now() + HEARD_WITHIN;
+    loop {
+        if ffi_block::job(domain, target)?.is_none() {
+            return Ok(());
+        }
+        match ffi_block::abort(domain, target) {
+            Ok(()) => return Ok(()),
+            Err(error) if Instant::now() > deadline => return Err(error),
+            Err(_) => std::thread::sleep(ASK_AGAIN_AFTER),
+        }
+    }
+}
+
+/// How long libvirt may take to hear that a job has ended …
+const HEARD_WITHIN: Duration = Duration::from_secs(5);
+/// … and how often it is asked meanwhile.
+const ASK_AGAIN_AFTER: Duration = Duration::from_millis(20);
 
 /// A path as libvirt takes it. Ours are made of ids, so that only the state directory's own could be no UTF-8.
 fn text(path: &Path) -> Result<String, HypervisorError> {

@@ -92,7 +92,7 @@ impl Store {
     /// Takes a volume for what a task is to do with it.
     ///
     /// Errors: [`StoreError::VolumeRefused`], [`StoreError::InstanceRefused`] if the state of its instance doesn't allow
-    /// it, [`StoreError::InUse`] for a delete of one that has snapshots.
+    /// it, [`StoreError::InUse`] for a delete of one that has snapshots or is attached.
     pub async fn begin_task(&self, task: Task, by: &Requester) -> Result<TaskClaim, StoreError> {
         let mut tx = self.begin().await?;
         let (Some(id), Work::Volume(action, _)) = (task.volume(), task.work(0)) else {
@@ -119,7 +119,10 @@ impl Store {
                     hide(&mut tx, &operation, freeze, &volume).await?;
                 }
             }
-            Task::DeleteVolume { .. } => no_snapshots(&mut tx, id).await?,
+            Task::DeleteVolume { .. } => {
+                not_attached(&volume)?;
+                no_snapshots(&mut tx, id).await?;
+            }
             Task::ExtendVolume { .. }
             | Task::CreateVolume { .. }
             | Task::SnapshotVolumes { .. }
@@ -327,6 +330,17 @@ fn snapshot_of(
         operation: Some(operation.id),
         consistency: Consistency::Crash,
         created_at: at,
+    }
+}
+
+/// [`StoreError::InUse`] for a volume in Error whose data a guest may still have: it goes with its instance, or after it.
+fn not_attached(volume: &VolumeRecord) -> Result<(), StoreError> {
+    match volume.instance.filter(|_| volume.layer.is_some()) {
+        None => Ok(()),
+        Some(instance) => Err(StoreError::InUse {
+            what: "volume",
+            by: format!("instance {instance}"),
+        }),
     }
 }
 

@@ -35,6 +35,7 @@ fn attach(cx: &TaskContext, _: &mut Memo) -> Result<(), Failure> {
         }
         let xml = disk.to_xml().map_err(|error| Failure::fatal(Code::Internal, error))?;
         let id = cx.subject()?.instance.id;
+        cx.stop_merging()?;
         cx.world.hypervisor.plug_disk(id, xml).or_fail()?;
     }
     cx.define_without(None)

@@ -109,6 +109,16 @@ impl TaskContext {
         }
     }
 
+    /// Makes sure that no merge is under way in the guest, whichever disk it is of (see `merge`).
+    pub(crate) fn stop_merging(&self) -> Result<(), Failure> {
+        let targets: Vec<_> = self.live()?.into_iter().flatten().map(|disk| disk.target).collect();
+        if targets.is_empty() {
+            return Ok(());
+        }
+        let id = self.subject()?.instance.id;
+        self.world.hypervisor.stop_merging(id, targets).or_fail()
+    }
+
     /// A volume as its instance's guest has it.
     pub(crate) fn disk(&self, volume: &VolumeRecord) -> Result<Disk, Failure> {
         guest::disk(&self.world, self.subject()?, volume)

@@ -43,6 +43,7 @@ fn give_back(cx: &TaskContext, _: &mut Memo) -> Result<(), Failure> {
     let disk = cx.disk(the_volume(cx)?)?;
     if cx.live()?.is_some() && !is_plugged(cx, &disk)? {
         let xml = disk.to_xml().map_err(|error| Failure::fatal(Code::Internal, error))?;
+        cx.stop_merging()?;
         cx.world
             .hypervisor
             .plug_disk(cx.subject()?.instance.id, xml)
@@ -74,7 +75,7 @@ pub(super) fn unplug(cx: &TaskContext, disk: &Disk, deadline: Instant) -> Result
             return Err(Failure::fatal(Code::DeadlineExceeded, message));
         }
         if now >= ask_at {
-            hypervisor.stop_merging(id, disk.target()).or_fail()?;
+            cx.stop_merging()?;
             hypervisor.unplug_disk(id, xml.clone()).or_fail()?;
             ask_at = Instant::now() + cx.world.settings.ask_again;
         }

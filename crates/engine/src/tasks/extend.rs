@@ -26,7 +26,7 @@ fn extend(cx: &TaskContext, _: &mut Memo) -> Result<(), Failure> {
         let target = cx.disk(volume)?.target();
         if has(&disks, &target, &storage.layer_path(layer)) {
             let id = subject.instance.id;
-            hypervisor.stop_merging(id, target.clone()).or_fail()?;
+            cx.stop_merging()?;
             return hypervisor.resize_disk(id, target, size.bytes()).or_fail();
         }
     }

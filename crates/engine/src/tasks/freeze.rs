@@ -61,9 +61,7 @@ fn take(cx: &TaskContext, id: InstanceId, tops: &[NewTop]) -> Result<Consistency
         // Done before the daemon died, and how is not known.
         return Ok(Consistency::Crash);
     }
-    for top in tops {
-        hypervisor.stop_merging(id, top.target.clone()).or_fail()?;
-    }
+    cx.stop_merging()?;
     if hypervisor.agent_answers(id, AGENT_ANSWERS_WITHIN) {
         match hypervisor.freeze_disks(id, tops, true) {
             Ok(()) => return Ok(Consistency::Application),
