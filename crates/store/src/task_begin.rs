@@ -99,6 +99,7 @@ impl Store {
             return Err(StoreError::corrupt("task", "it is about no volume"));
         };
         let before = volume::load(&mut tx, id).await?;
+        may(&before, action)?;
         let operation = begin(&mut tx, (&task, id.to_string(), &before.name), by).await?;
         let volume = take(&mut tx, &operation, id, action).await?;
         match &task {
@@ -146,6 +147,7 @@ impl Store {
             .first()
             .ok_or_else(|| StoreError::corrupt("task", "it has no volume"))?;
         let before = volume::load(&mut tx, first.volume).await?;
+        may(&before, VolumeAction::Snapshot)?;
         let operation = begin(&mut tx, (&task, first.volume.to_string(), &before.name), by).await?;
         for (freeze, new) in freezes.iter().zip(new) {
             let volume = take(&mut tx, &operation, freeze.volume, VolumeAction::Snapshot).await?;
@@ -205,6 +207,23 @@ async fn begin(
     Ok(operation)
 }
 
+/// [`StoreError::VolumeRefused`] unless a volume's state allows an action. Asked before the operation is written: of two
+/// on one volume the database would refuse the second with an error of its own.
+fn may(volume: &VolumeRecord, action: VolumeAction) -> Result<(), StoreError> {
+    let allowed = VolumeAction::allowed_from(volume.state, volume.root);
+    if volume.operation.is_none() && allowed.contains(&action) {
+        return Ok(());
+    }
+    Err(StoreError::VolumeRefused {
+        action,
+        name: volume.name.clone(),
+        state: volume.state,
+        root: volume.root,
+        operation: volume.operation,
+        allowed,
+    })
+}
+
 /// Moves a volume into the state that an action shows, if its own allows that.
 async fn take(
     tx: &mut Tx,
@@ -213,17 +232,7 @@ async fn take(
     action: VolumeAction,
 ) -> Result<VolumeRecord, StoreError> {
     let volume = volume::load(tx, id).await?;
-    let allowed = VolumeAction::allowed_from(volume.state, volume.root);
-    if volume.operation.is_some() || !allowed.contains(&action) {
-        return Err(StoreError::VolumeRefused {
-            action,
-            name: volume.name,
-            state: volume.state,
-            root: volume.root,
-            operation: volume.operation,
-            allowed,
-        });
-    }
+    may(&volume, action)?;
     if let Some(instance) = volume.instance {
         at_rest(tx, instance, action, SOMEWHERE).await?;
     }
