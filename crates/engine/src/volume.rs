@@ -222,7 +222,7 @@ impl Engine {
         self.start_task(Task::DeleteVolume { volume: volume.id }, by).await
     }
 
-    /// Gives a volume another name, or says whether it goes with its instance.
+    /// Gives a volume another name, and says whether it goes with its instance: all that is asked, or nothing.
     pub async fn change_volume(
         &self,
         id: VolumeId,
@@ -230,17 +230,7 @@ impl Engine {
         delete_on_termination: Option<bool>,
     ) -> Result<VolumeRecord, EngineError> {
         let store = &self.world.store;
-        if let Some(name) = name {
-            store.rename_volume(id, name).await?;
-        }
-        if let Some(delete) = delete_on_termination {
-            store.set_delete_on_termination(id, delete).await?;
-        }
-        let gone = || StoreError::NotFound {
-            what: "volume",
-            reference: id.to_string(),
-        };
-        Ok(store.volume(id).await?.ok_or_else(gone)?)
+        Ok(store.change_volume(id, name, delete_on_termination).await?)
     }
 
     /// The volume with that name or id.

@@ -218,33 +218,39 @@ impl Store {
         self.list(query, VolumeRecord::read).await
     }
 
-    /// Gives a volume another name. The root volume of an instance has its instance's.
-    pub async fn rename_volume(&self, id: VolumeId, to: &Name) -> Result<(), StoreError> {
+    /// Changes the name of a volume, and whether it goes with its instance: all that is asked, or nothing.
+    ///
+    /// Errors: [`StoreError::RootVolume`] for the name of a root volume, which is its instance's,
+    /// [`StoreError::AlreadyExists`], [`StoreError::NotAttached`] for one that has no instance to go with.
+    pub async fn change_volume(
+        &self,
+        id: VolumeId,
+        name: Option<&Name>,
+        delete_on_termination: Option<bool>,
+    ) -> Result<VolumeRecord, StoreError> {
         let mut tx = self.begin().await?;
-        let volume = load(&mut tx, id).await?;
-        if volume.name == *to {
-            return Ok(());
+        let mut volume = load(&mut tx, id).await?;
+        if let Some(to) = name.filter(|to| **to != volume.name) {
+            if volume.root {
+                return Err(StoreError::RootVolume { what: "renamed" });
+            }
+            check_name(&mut tx, &volume.project, to).await?;
+            volume.name = to.clone();
+            tx.event(NewEvent::about("volume.renamed", &id, to)).await?;
         }
-        if volume.root {
-            return Err(StoreError::RootVolume { what: "renamed" });
+        if let Some(delete) = delete_on_termination {
+            if volume.instance.is_none() {
+                return Err(StoreError::NotAttached(volume.name));
+            }
+            volume.delete_on_termination = delete;
         }
-        check_name(&mut tx, &volume.project, to).await?;
-        let rename = sql("UPDATE volumes SET name = $1 WHERE id = $2").bind(to.as_str());
-        tx.run(rename.bind(id.to_string())).await?;
-        tx.event(NewEvent::about("volume.renamed", &id, to)).await?;
-        tx.commit().await
-    }
-
-    /// Says whether an attached volume goes when its instance does. [`StoreError::NotAttached`] otherwise.
-    pub async fn set_delete_on_termination(&self, id: VolumeId, delete: bool) -> Result<(), StoreError> {
-        let mut tx = self.begin().await?;
-        let volume = load(&mut tx, id).await?;
-        if volume.instance.is_none() {
-            return Err(StoreError::NotAttached(volume.name));
-        }
-        let set = sql("UPDATE volumes SET delete_on_termination = $1 WHERE id = $2").bind(i64::from(delete));
-        tx.run(set.bind(id.to_string())).await?;
-        tx.commit().await
+        let change = sql("UPDATE volumes SET name = $1, delete_on_termination = $2 WHERE id = $3")
+            .bind(volume.name.as_str().to_owned())
+            .bind(i64::from(volume.delete_on_termination))
+            .bind(id.to_string());
+        tx.run(change).await?;
+        tx.commit().await?;
+        Ok(volume)
     }
 
     /// How much all volumes may hold together, in GiB: what was promised.

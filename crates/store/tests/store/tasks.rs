@@ -20,6 +20,7 @@ on_both! {
     a_volume_in_doubt_goes_only_after_its_instance
     volumes_go_with_their_instance_as_they_were_told
     a_shelved_root_volume_has_no_layer_and_an_unshelved_one_a_new_one
+    a_volume_is_changed_in_all_that_is_asked_or_in_nothing
 }
 
 /// Nothing to remember.
@@ -280,4 +281,28 @@ async fn a_shelved_root_volume_has_no_layer_and_an_unshelved_one_a_new_one(bed: 
     let second = root().await.layer.unwrap();
     assert_ne!(second, first);
     assert_eq!(bed.store.layers().await.unwrap(), [second]);
+}
+
+async fn a_volume_is_changed_in_all_that_is_asked_or_in_nothing(bed: Bed) {
+    let (free, other) = (blank(&bed).await, name("other"));
+    let refused = bed.store.change_volume(free.id, Some(&other), Some(true)).await;
+    assert!(matches!(refused, Err(StoreError::NotAttached(_))), "{refused:?}");
+    assert_eq!(get(&bed, free.id).await, free);
+
+    let (volume, instance) = attached(&bed).await;
+    let changed = bed.store.change_volume(volume.id, Some(&other), Some(true)).await;
+    let expected = VolumeRecord {
+        name: other.clone(),
+        delete_on_termination: true,
+        ..volume
+    };
+    assert_eq!(changed.unwrap(), expected);
+    assert_eq!(get(&bed, expected.id).await, expected);
+
+    let taken = bed.store.change_volume(free.id, Some(&other), None).await;
+    assert!(matches!(taken, Err(StoreError::AlreadyExists { .. })), "{taken:?}");
+    let root = bed.store.volumes_of_instance(instance).await.unwrap().remove(0);
+    let refused = bed.store.change_volume(root.id, Some(&name("mine")), Some(false)).await;
+    assert!(matches!(refused, Err(StoreError::RootVolume { .. })), "{refused:?}");
+    assert_eq!(get(&bed, root.id).await, root);
 }
