@@ -33,7 +33,8 @@ impl Storage {
     }
 }
 
-fn list<Id: FromStr>(dir: &Path, suffix: &str, unknown: &mut Vec<PathBuf>) -> Result<Vec<Id>, StorageError> {
+/// The ids that files of a directory are named after; what has another name is unknown.
+pub(crate) fn list<Id: FromStr>(dir: &Path, suffix: &str, unknown: &mut Vec<PathBuf>) -> Result<Vec<Id>, StorageError> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(dir).map_err(StorageError::io("list", dir))? {
         let path = entry.map_err(StorageError::io("list", dir))?.path();

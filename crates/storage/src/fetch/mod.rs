@@ -26,7 +26,7 @@ use self::address::{Vetting, not_fetched, shown};
 use self::answer::{Answer, Trouble, ask, refused};
 use self::part::{Origin, Part};
 use crate::error::Amount;
-use crate::{DOWNLOADS, Storage, StorageError, files};
+use crate::{DOWNLOADS, Storage, StorageError, files, inventory};
 
 /// What an operator allows, and how patient we are.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -120,20 +120,14 @@ impl Storage {
     /// Makes sure that nothing is left of a download.
     pub fn forget_download(&self, id: ImageId) -> Result<(), StorageError> {
         let (file, origin) = part::paths(self, id);
-        files::remove(&file)?;
-        files::remove(&origin)
+        // The file is what a download is on the list by: it goes last.
+        files::remove(&origin)?;
+        files::remove(&file)
     }
 
     /// The downloads there are, whole or in part.
     pub fn downloads(&self) -> Result<Vec<ImageId>, StorageError> {
-        let dir = self.dir(DOWNLOADS);
-        let mut found = Vec::new();
-        for entry in std::fs::read_dir(&dir).map_err(StorageError::io("list", &dir))? {
-            let name = entry.map_err(StorageError::io("list", &dir))?.file_name();
-            let id = name.to_str().and_then(|name| name.strip_suffix(".part"));
-            found.extend(id.and_then(|id| id.parse::<ImageId>().ok()));
-        }
-        Ok(found)
+        inventory::list(&self.dir(DOWNLOADS), ".part", &mut Vec::new())
     }
 }
 

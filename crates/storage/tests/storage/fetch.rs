@@ -163,6 +163,21 @@ fn what_is_fetched_is_imported_and_forgotten() {
 }
 
 #[test]
+fn what_is_left_of_a_download_that_was_not_forgotten_to_the_end_is_on_the_list() {
+    let (place, server, id) = (Place::new(), Server::new([Act::Range(WHOLE)]), ImageId::new());
+    fetch(&place.storage, id, &server.url).unwrap();
+    // Of its two files one can't be removed, as if the daemon had died before it.
+    let origin = place.path("state/downloads").join(format!("{id}.json"));
+    fs::remove_file(&origin).unwrap();
+    fs::create_dir(&origin).unwrap();
+    assert!(place.storage.forget_download(id).is_err());
+    assert_eq!(place.storage.downloads().unwrap(), [id]);
+    fs::remove_dir(&origin).unwrap();
+    place.storage.forget_download(id).unwrap();
+    assert_eq!(fs::read_dir(place.path("state/downloads")).unwrap().count(), 0);
+}
+
+#[test]
 fn a_connection_that_is_cut_goes_on_where_it_was() {
     let (place, id) = (Place::new(), ImageId::new());
     let server = Server::new([
