@@ -97,6 +97,12 @@ ids! {
     SubnetId = "subnet", Uuid::now_v7;
     /// A port: one NIC of one instance, one tap.
     PortId = "port", Uuid::now_v7;
+    /// A security group: what may reach a port, and what it may reach.
+    SecurityGroupId = "security group", Uuid::now_v7;
+    /// A rule of a security group.
+    RuleId = "rule", Uuid::now_v7;
+    /// A public IP that was taken from a pool.
+    PublicIpId = "public IP", Uuid::now_v7;
     /// An operation: one action on one instance, volume or image, from claim to end.
     OperationId = "operation", Uuid::now_v7;
     /// An installation of Berth: the store that a libvirt domain belongs to.

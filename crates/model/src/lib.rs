@@ -19,8 +19,11 @@ mod mac;
 mod name;
 mod observe;
 mod policy;
+mod port;
 mod properties;
+mod rule;
 mod size;
+mod subnet;
 mod volume;
 mod volume_type;
 mod work;
@@ -32,8 +35,8 @@ pub use checksum_file::{ChecksumFileError, find_checksum};
 pub use code::Code;
 pub use guest::{GuestEvent, GuestStatus, OffReason, PauseReason};
 pub use id::{
-    ImageId, InstanceId, KeyPairId, LayerId, OperationId, OwnerId, ParseIdError, PortId, SnapshotId, SubnetId,
-    VolumeId, VpcId,
+    ImageId, InstanceId, KeyPairId, LayerId, OperationId, OwnerId, ParseIdError, PortId, PublicIpId, RuleId,
+    SecurityGroupId, SnapshotId, SubnetId, VolumeId, VpcId,
 };
 pub use idempotency::{IdempotencyKey, ParseIdempotencyKeyError};
 pub use image::{DiskBus, DiskFormat, Firmware, GuestClock, NicModel, OsFamily, Visibility};
@@ -43,8 +46,11 @@ pub use mac::{Mac, ParseMacError};
 pub use name::{Name, ParseNameError};
 pub use observe::{Adoption, Known, Verdict, observe};
 pub use policy::{OnBoot, OnCrash, Policy};
+pub use port::{PortState, PublicIpKind};
 pub use properties::{ImageProperties, Misfit, PropertyError};
+pub use rule::{Direction, ParsePortRangeError, ParseRuleWordError, PortRange, Protocol, Remote, Rule, RuleError};
 pub use size::{Gib, Mib};
+pub use subnet::{SUBNET_PREFIX_MAX, SUBNET_PREFIX_MIN, SubnetError, check_address, check_subnet, gateway_of};
 pub use volume::{VOLUME_MAX, VOLUME_MIN, VOLUME_TABLE, VolumeAction, VolumeLanding, VolumeRow, VolumeState};
 pub use volume_type::{VolumeType, default_volume_types};
 pub use work::{ImageAction, Work};
