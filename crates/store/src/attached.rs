@@ -5,7 +5,7 @@ use berth_model::{Gib, ImageId, InstanceId, LayerId, Name, VolumeAction, VolumeI
 use crate::layer::{self, Base};
 use crate::row::{Columns as _, sql, to_number};
 use crate::tx::Tx;
-use crate::{Store, StoreError, volume};
+use crate::{Store, StoreError, task_begin, volume};
 
 /// Sets the state of an instance's root volume: it follows the steps of its instance.
 pub(crate) async fn set_root_state(tx: &mut Tx, instance: InstanceId, state: VolumeState) -> Result<(), StoreError> {
@@ -52,16 +52,7 @@ pub(crate) async fn take(
     delete: bool,
 ) -> Result<(), StoreError> {
     let volume = volume::load(tx, id).await?;
-    if volume.state != VolumeState::Available || volume.operation.is_some() {
-        return Err(StoreError::VolumeRefused {
-            action: VolumeAction::Attach,
-            allowed: VolumeAction::allowed_from(volume.state, volume.root),
-            name: volume.name,
-            state: volume.state,
-            root: volume.root,
-            operation: volume.operation,
-        });
-    }
+    task_begin::may(&volume, VolumeAction::Attach)?;
     let state = VolumeState::Attaching;
     let update = sql(
         "UPDATE volumes SET state = $1, instance = $2, slot = $3, delete_on_termination = $4, fault = NULL \

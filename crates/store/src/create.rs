@@ -14,6 +14,7 @@ use crate::layer::{self, Base};
 use crate::operation::OperationRecord;
 use crate::port::{Addresses, Numbers, PortRecord};
 use crate::row::{Columns as _, maybe_to_json, sql, to_json};
+use crate::task_begin::FIRST_SLOT;
 use crate::transition::{Why, state_event};
 use crate::tx::Tx;
 use crate::volume::VolumeRecord;
@@ -240,8 +241,7 @@ async fn volumes(tx: &mut Tx, new: &NewInstance) -> Result<(), StoreError> {
         created_at: tx.at,
     };
     volume::insert(tx, &root).await?;
-    // Place 1 is the seed disk's.
-    for (slot, wanted) in (2..).zip(&new.volumes) {
+    for (slot, wanted) in (FIRST_SLOT..).zip(&new.volumes) {
         match wanted {
             VolumeOfNew::New {
                 id,

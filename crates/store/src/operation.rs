@@ -172,6 +172,12 @@ pub(crate) async fn update(tx: &mut Tx, id: OperationId, now: Progress<'_>) -> R
     }
 }
 
+/// Writes what the step of an operation has to remember.
+pub(crate) async fn save_memo(tx: &mut Tx, id: OperationId, memo: &Value) -> Result<(), StoreError> {
+    let save = sql("UPDATE operations SET memo = $1 WHERE id = $2");
+    tx.run(save.bind(to_json(memo)?).bind(id.to_string())).await.map(|_| ())
+}
+
 /// Ends an operation that another one takes the place of.
 pub(crate) async fn cancel(tx: &mut Tx, id: OperationId, fault: &Fault) -> Result<(), StoreError> {
     let cancel =

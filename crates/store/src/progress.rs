@@ -20,7 +20,6 @@ use berth_model::{
 use serde_json::Value;
 
 use crate::operation::{self, Phase, Progress};
-use crate::row::{sql, to_json};
 use crate::transition::{self, Held, Why};
 use crate::tx::Tx;
 use crate::{
@@ -41,9 +40,7 @@ impl Claim {
     /// Keeps what the step has to remember before it has an effect.
     pub async fn save(&mut self, memo: Value) -> Result<(), ClaimError> {
         let (mut tx, _) = self.hold().await?;
-        let save = sql("UPDATE operations SET memo = $1 WHERE id = $2");
-        tx.run(save.bind(to_json(&memo)?).bind(self.operation.to_string()))
-            .await?;
+        operation::save_memo(&mut tx, self.operation, &memo).await?;
         tx.commit().await?;
         self.memo = memo;
         Ok(())

@@ -1,7 +1,8 @@
 //! Admission of what is asked of volumes and images: may it? Then it is written down, in one transaction with the
 //! states that it moves and every id and layer that it will make.
 
-use berth_model::{Gib, Name, SnapshotId, Stable, Standing, VolumeAction, VolumeId, VolumeState, Work};
+use berth_model::limits::DATA_VOLUMES_MAX;
+use berth_model::{Name, SnapshotId, Stable, Standing, VolumeAction, VolumeId, VolumeState, Work};
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -209,7 +210,7 @@ async fn begin(
 
 /// [`StoreError::VolumeRefused`] unless a volume's state allows an action. Asked before the operation is written: of two
 /// on one volume the database would refuse the second with an error of its own.
-fn may(volume: &VolumeRecord, action: VolumeAction) -> Result<(), StoreError> {
+pub(crate) fn may(volume: &VolumeRecord, action: VolumeAction) -> Result<(), StoreError> {
     let allowed = VolumeAction::allowed_from(volume.state, volume.root);
     if volume.operation.is_none() && allowed.contains(&action) {
         return Ok(());
@@ -272,12 +273,12 @@ async fn at_rest(
     }
 }
 
-/// Gives a volume the lowest free place among the disks of an instance. Place 1 is the seed disk's.
+/// Gives a volume the lowest free place among the disks of an instance.
 async fn attach(tx: &mut Tx, id: VolumeId, instance: berth_model::InstanceId, delete: bool) -> Result<(), StoreError> {
     let query = sql("SELECT slot FROM volumes WHERE instance = $1 AND slot IS NOT NULL");
     let rows = tx.all(query.bind(instance.to_string())).await?;
     let taken: Vec<u32> = rows.iter().map(|row| row.number("slot")).collect::<Result<_, _>>()?;
-    let slot = first_free(&taken).ok_or(StoreError::NoSlot { most: SLOT_MAX - 1 })?;
+    let slot = first_free(&taken).ok_or(StoreError::NoSlot { most: DATA_VOLUMES_MAX })?;
     let update = sql("UPDATE volumes SET instance = $1, slot = $2, delete_on_termination = $3 WHERE id = $4")
         .bind(instance.to_string())
         .bind(i64::from(slot))
@@ -286,12 +287,12 @@ async fn attach(tx: &mut Tx, id: VolumeId, instance: berth_model::InstanceId, de
     tx.run(update).await.map(|_| ())
 }
 
-/// The last place among the disks of an instance.
-pub(crate) const SLOT_MAX: u32 = 11;
+/// The first place of a volume that isn't the root: before it are the root volume's and the seed disk's.
+pub(crate) const FIRST_SLOT: u32 = 2;
 
-/// The lowest place that no disk has; the first two are the root volume's and the seed disk's.
-pub(crate) fn first_free(taken: &[u32]) -> Option<u32> {
-    (2..=SLOT_MAX).find(|slot| !taken.contains(slot))
+/// The lowest place that no disk has.
+fn first_free(taken: &[u32]) -> Option<u32> {
+    (FIRST_SLOT..FIRST_SLOT + DATA_VOLUMES_MAX).find(|slot| !taken.contains(slot))
 }
 
 /// Keeps the instant of a volume that an operation needs for as long as it goes on.
@@ -335,7 +336,7 @@ fn snapshot_of(
         volume_name: volume.name.clone(),
         layer: freeze.layer,
         image: volume.image,
-        size: Gib(volume.size.0),
+        size: volume.size,
         operation: Some(operation.id),
         consistency: Consistency::Crash,
         created_at: at,

@@ -14,7 +14,7 @@ use sqlx::any::AnyRow;
 
 use crate::event::NewEvent;
 use crate::operation::{self, Phase, Progress};
-use crate::row::{Columns as _, sql, to_json};
+use crate::row::{Columns as _, sql};
 use crate::snapshot::Released;
 use crate::task::Task;
 use crate::tx::Tx;
@@ -82,9 +82,7 @@ impl TaskClaim {
     /// Keeps what the step has to remember before it has an effect.
     pub async fn save(&mut self, memo: Value) -> Result<(), ClaimError> {
         let mut tx = self.hold().await?;
-        let save = sql("UPDATE operations SET memo = $1 WHERE id = $2");
-        tx.run(save.bind(to_json(&memo)?).bind(self.operation.to_string()))
-            .await?;
+        operation::save_memo(&mut tx, self.operation, &memo).await?;
         tx.commit().await?;
         self.memo = memo;
         Ok(())
