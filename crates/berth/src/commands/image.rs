@@ -19,7 +19,7 @@ use tokio_util::io::ReaderStream;
 use self::settings::Settings;
 use crate::cli::{Waiting, name};
 use crate::commands::Context;
-use crate::commands::instance::begin;
+use crate::commands::instance::done;
 use crate::failure::Failure;
 use crate::output::{self, ago, bytes, fields, table};
 
@@ -153,17 +153,11 @@ pub(crate) async fn run(verb: ImageVerb, cx: &Context) -> anyhow::Result<()> {
             transfer::pull(&request, cx).await
         }
         ImageVerb::CreateFromVolume { volume, name, waiting } => {
-            let follower = begin(waiting, cx).await?;
-            let operation = cx
-                .client
-                .save_volume(&volume, &SaveVolume { name: name.clone() })
-                .await?;
-            let Some(follower) = follower else {
-                output::line(&operation.id.to_string())?;
-                return Ok(());
-            };
-            follower.finish(std::slice::from_ref(&operation)).await?;
-            show(&cx.client.image(name.as_str()).await?, cx)
+            let request = SaveVolume { name: name.clone() };
+            match done(waiting, cx, cx.client.save_volume(&volume, &request)).await? {
+                Some(_) => show(&cx.client.image(name.as_str()).await?, cx),
+                None => Ok(()),
+            }
         }
         ImageVerb::Export { image, file } => transfer::export(&image, &file, cx).await,
         ImageVerb::List { default, mine } => {

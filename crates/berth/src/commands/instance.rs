@@ -186,6 +186,22 @@ pub(super) async fn begin(waiting: Waiting, cx: &Context) -> anyhow::Result<Opti
     Ok(Some(Follower::begin(&cx.client).await?))
 }
 
+/// Asks for one operation and waits for it; without waiting its id is the result, and nothing is left to show.
+pub(super) async fn done(
+    waiting: Waiting,
+    cx: &Context,
+    ask: impl Future<Output = Result<OperationView, ClientError>>,
+) -> anyhow::Result<Option<OperationView>> {
+    let follower = begin(waiting, cx).await?;
+    let operation = ask.await?;
+    let Some(follower) = follower else {
+        output::line(&operation.id.to_string())?;
+        return Ok(None);
+    };
+    follower.finish(std::slice::from_ref(&operation)).await?;
+    Ok(Some(operation))
+}
+
 /// Without waiting the operations' ids are the result; else the instances as they are then.
 pub(super) async fn finish(
     follower: Option<Follower>,

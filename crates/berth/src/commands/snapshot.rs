@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 
 use crate::cli::{Waiting, name};
 use crate::commands::Context;
-use crate::commands::instance::begin;
+use crate::commands::instance::done;
 use crate::output::{self, ago, fields, table};
 
 #[derive(Debug, Subcommand)]
@@ -85,26 +85,26 @@ pub(crate) async fn run(verb: SnapshotVerb, cx: &Context) -> anyhow::Result<()> 
 }
 
 async fn create(new: Create, cx: &Context) -> anyhow::Result<()> {
-    let follower = begin(new.waiting, cx).await?;
-    let operation = match (&new.volume, &new.instance) {
-        (_, Some(instance)) => {
-            let request = SnapshotInstance { name: new.name.clone() };
-            cx.client.snapshot_instance(instance, &request).await?
-        }
-        (volume, None) => {
-            let request = CreateSnapshot {
-                name: new.name.clone(),
-                volume: volume.clone().unwrap_or_default(),
-            };
-            cx.client.create_snapshot(&request).await?
+    let name = &new.name;
+    let ask = async {
+        match (new.volume, &new.instance) {
+            (_, Some(instance)) => {
+                let request = SnapshotInstance { name: name.clone() };
+                cx.client.snapshot_instance(instance, &request).await
+            }
+            (volume, None) => {
+                let request = CreateSnapshot {
+                    name: name.clone(),
+                    volume: volume.unwrap_or_default(),
+                };
+                cx.client.create_snapshot(&request).await
+            }
         }
     };
-    let Some(follower) = follower else {
-        output::line(&operation.id.to_string())?;
-        return Ok(());
-    };
-    follower.finish(std::slice::from_ref(&operation)).await?;
-    show(&cx.client.snapshot(new.name.as_str()).await?, cx)
+    match done(new.waiting, cx, ask).await? {
+        Some(_) => show(&cx.client.snapshot(name.as_str()).await?, cx),
+        None => Ok(()),
+    }
 }
 
 fn show(snapshot: &SnapshotView, cx: &Context) -> anyhow::Result<()> {

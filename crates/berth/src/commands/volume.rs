@@ -10,7 +10,7 @@ use clap::{Args, Subcommand};
 use crate::cli::{Waiting, name};
 use crate::commands::Context;
 use crate::commands::create::gib;
-use crate::commands::instance::begin;
+use crate::commands::instance::{begin, done};
 use crate::output::{self, ago, fields, or_dash, table};
 
 #[derive(Debug, Subcommand)]
@@ -119,7 +119,7 @@ pub(crate) async fn run(verb: VolumeVerb, cx: &Context) -> anyhow::Result<()> {
                 volume: new.volume,
                 volume_type: new.volume_type,
             };
-            act(new.waiting, cx, async || client.create_volume(&request).await).await
+            act(new.waiting, cx, client.create_volume(&request)).await
         }
         VolumeVerb::List => list(&client.volumes().await?, cx),
         VolumeVerb::Show { volume } => show(&client.volume(&volume).await?, cx),
@@ -133,7 +133,7 @@ pub(crate) async fn run(verb: VolumeVerb, cx: &Context) -> anyhow::Result<()> {
                 instance,
                 delete_on_termination,
             };
-            act(waiting, cx, async || client.attach_volume(&volume, &how).await).await
+            act(waiting, cx, client.attach_volume(&volume, &how)).await
         }
         VolumeVerb::Detach {
             volume,
@@ -143,11 +143,11 @@ pub(crate) async fn run(verb: VolumeVerb, cx: &Context) -> anyhow::Result<()> {
             let how = DetachVolume {
                 timeout_seconds: timeout,
             };
-            act(waiting, cx, async || client.detach_volume(&volume, &how).await).await
+            act(waiting, cx, client.detach_volume(&volume, &how)).await
         }
         VolumeVerb::Extend { volume, size, waiting } => {
             let how = ExtendVolume { size };
-            act(waiting, cx, async || client.extend_volume(&volume, &how).await).await
+            act(waiting, cx, client.extend_volume(&volume, &how)).await
         }
         VolumeVerb::Rename { volume, to } => {
             let change = ChangeVolume {
@@ -175,16 +175,12 @@ pub(crate) async fn run(verb: VolumeVerb, cx: &Context) -> anyhow::Result<()> {
 async fn act(
     waiting: Waiting,
     cx: &Context,
-    ask: impl AsyncFn() -> Result<OperationView, ClientError>,
+    ask: impl Future<Output = Result<OperationView, ClientError>>,
 ) -> anyhow::Result<()> {
-    let follower = begin(waiting, cx).await?;
-    let operation = ask().await?;
-    let Some(follower) = follower else {
-        output::line(&operation.id.to_string())?;
-        return Ok(());
-    };
-    follower.finish(std::slice::from_ref(&operation)).await?;
-    show(&cx.client.volume(&operation.resource).await?, cx)
+    match done(waiting, cx, ask).await? {
+        Some(operation) => show(&cx.client.volume(&operation.resource).await?, cx),
+        None => Ok(()),
+    }
 }
 
 async fn delete(volumes: &[String], waiting: Waiting, cx: &Context) -> anyhow::Result<()> {
