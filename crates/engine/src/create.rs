@@ -1,6 +1,6 @@
 //! Making instances: admission of what is asked, before anything is written.
 
-use berth_model::limits::{COUNT_MAX, USER_DATA_MAX};
+use berth_model::limits::{COUNT_MAX, DATA_VOLUMES_MAX, USER_DATA_MAX};
 use berth_model::{Gib, InstanceId, InstanceType, LayerId, Mac, Misfit, Name, Policy, PortId, VolumeId};
 use berth_store::{Claim, ImageRecord, NewInstance, OperationRecord, Requester, VolumeOfNew};
 
@@ -50,6 +50,15 @@ pub enum NewOrExisting {
     Existing(String),
 }
 
+/// Such a volume once it is looked up, and whether it goes when the instance does.
+type FoundVolume = (NewOrFound, bool);
+
+/// Where a volume of a new instance comes from, looked up.
+enum NewOrFound {
+    New(Gib),
+    Found(VolumeId),
+}
+
 impl Engine {
     /// Accepts new instances: all of them or none. Each comes with the operation that makes it.
     pub async fn create_instances(
@@ -83,12 +92,12 @@ impl Engine {
             .first()
             .ok_or_else(|| EngineError::Internal("a VPC without a subnet".to_owned()))?;
         let root_size = root_size(request.root_size, &image, &instance_type)?;
-        let volumes = self.existing(project, &request).await?;
+        let volumes = self.look_up(project, &request).await?;
         self.check_room(promised(&request, root_size)).await?;
         let volume_type = self.volume_type(None)?;
         let new = names.into_iter().map(|name| {
             Ok(NewInstance {
-                volumes: volumes_of(&name, &request.volumes, &volumes)?,
+                volumes: volumes_of(&name, &volumes)?,
                 root_layer: LayerId::new(),
                 keep_root: request.keep_root,
                 volume_type: volume_type.clone(),
@@ -125,25 +134,29 @@ impl Engine {
         .await
     }
 
-    /// The volumes that are there already, of those an instance is to have.
-    async fn existing(&self, project: &str, request: &CreateInstances) -> Result<Vec<VolumeId>, EngineError> {
+    /// Looks up the volumes that an instance is to have.
+    async fn look_up(&self, project: &str, request: &CreateInstances) -> Result<Vec<FoundVolume>, EngineError> {
         let mut found = Vec::new();
-        if request.volumes.len() > VOLUMES_MAX {
+        if request.volumes.len() > DATA_VOLUMES_MAX as usize {
             let message = format!(
-                "{} are more than the {VOLUMES_MAX} that an instance can have",
+                "{} are more than the {DATA_VOLUMES_MAX} that an instance can have",
                 request.volumes.len()
             );
             return Err(EngineError::invalid("volumes", message));
         }
         for wanted in &request.volumes {
-            match &wanted.volume {
-                NewOrExisting::New(size) => volume::check_size(*size)?,
+            let volume = match &wanted.volume {
+                NewOrExisting::New(size) => {
+                    volume::check_size(*size)?;
+                    NewOrFound::New(*size)
+                }
                 NewOrExisting::Existing(_) if request.count > 1 => {
                     let message = "one volume can't be attached to several instances: give sizes, or make one instance";
                     return Err(EngineError::invalid("volumes", message));
                 }
-                NewOrExisting::Existing(reference) => found.push(self.find_volume(project, reference).await?.id),
-            }
+                NewOrExisting::Existing(reference) => NewOrFound::Found(self.find_volume(project, reference).await?.id),
+            };
+            found.push((volume, wanted.delete_on_termination));
         }
         Ok(found)
     }
@@ -177,29 +190,15 @@ fn promised(request: &CreateInstances, root_size: Gib) -> Gib {
 }
 
 /// The volumes of one new instance; those that are made with it are called after it.
-fn volumes_of(
-    instance: &Name,
-    wanted: &[WantedVolume],
-    existing: &[VolumeId],
-) -> Result<Vec<VolumeOfNew>, EngineError> {
-    let mut existing = existing.iter();
-    let mut all = Vec::with_capacity(wanted.len());
-    for (number, wanted) in (1..).zip(wanted) {
-        let delete_on_termination = wanted.delete_on_termination;
-        all.push(match (&wanted.volume, existing.as_slice()) {
-            (NewOrExisting::Existing(_), [id, ..]) => {
-                existing.next();
-                VolumeOfNew::Existing {
-                    id: *id,
-                    delete_on_termination,
-                }
-            }
-            (NewOrExisting::Existing(reference), []) => {
-                return Err(EngineError::Internal(format!(
-                    "volume {reference} was looked up and is missing"
-                )));
-            }
-            (NewOrExisting::New(size), _) => VolumeOfNew::New {
+fn volumes_of(instance: &Name, wanted: &[FoundVolume]) -> Result<Vec<VolumeOfNew>, EngineError> {
+    let of_new = |(number, (volume, delete_on_termination)): (u32, &FoundVolume)| {
+        let delete_on_termination = *delete_on_termination;
+        Ok(match volume {
+            NewOrFound::Found(id) => VolumeOfNew::Existing {
+                id: *id,
+                delete_on_termination,
+            },
+            NewOrFound::New(size) => VolumeOfNew::New {
                 id: VolumeId::new(),
                 layer: LayerId::new(),
                 name: format!("{instance}-data{number}")
@@ -208,13 +207,10 @@ fn volumes_of(
                 size: *size,
                 delete_on_termination,
             },
-        });
-    }
-    Ok(all)
+        })
+    };
+    (1..).zip(wanted).map(of_new).collect()
 }
-
-/// The most volumes of an instance besides its root.
-const VOLUMES_MAX: usize = 10;
 
 /// The names of so many instances.
 fn names(name: &str, count: u32) -> Result<Vec<Name>, EngineError> {

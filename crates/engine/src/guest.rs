@@ -205,14 +205,18 @@ fn until_running(cx: &Context) -> Result<(), Failure> {
     }
 }
 
-/// A volume as a guest has it.
-pub(crate) fn disk(world: &World, subject: &Subject, volume: &VolumeRecord) -> Result<Disk, Failure> {
-    let layer = volume.layer.ok_or_else(|| {
+/// The layer of a volume that is written.
+pub(crate) fn layer_of(volume: &VolumeRecord) -> Result<LayerId, Failure> {
+    volume.layer.ok_or_else(|| {
         let message = format!("volume '{}' ({}) has no file", volume.name, volume.id);
         Failure::fatal(Code::StorageError, message)
-    })?;
+    })
+}
+
+/// A volume as a guest has it.
+pub(crate) fn disk(world: &World, subject: &Subject, volume: &VolumeRecord) -> Result<Disk, Failure> {
     Ok(Disk {
-        path: world.storage.layer_path(layer),
+        path: world.storage.layer_path(layer_of(volume)?),
         format: DiskFormat::Qcow2,
         bus: subject.image.properties.disk_bus,
         serial: Some(volume.id.to_string()),

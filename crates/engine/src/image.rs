@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use berth_model::{Checksum, DiskFormat, ImageId, ImageProperties, Name, PropertyError, Visibility};
-use berth_storage::{ImageSource, ImportChecks, Storage};
+use berth_storage::{ImageFacts, ImageSource, ImportChecks, Storage};
 use berth_store::{Expected, ImageRecord, OperationRecord, Page, Requester, StoreError, Task, VolumeRecord};
 use jiff::Timestamp;
 
@@ -114,19 +114,13 @@ impl Engine {
             Ok(storage.import_image(id, source, &ImportChecks::default(), &cancelled, &mut |_, _| {})?)
         })
         .await?;
-        let record = ImageRecord {
+        let image = ImageRecord {
             id,
-            project: project.to_owned(),
-            name: new.name,
-            format: facts.format,
-            virtual_size: facts.virtual_size,
-            file_size: facts.file_size,
-            sha256: facts.sha256,
             visibility: new.visibility,
             properties: new.properties,
-            created_at: Timestamp::now(),
-            shelf_of: None,
+            ..unknown(project, &new.name)
         };
+        let record = made(image, facts);
         if let Err(error) = self.keep(&record).await {
             let storage = self.world.storage.clone();
             blocking(move || Ok(storage.delete_image(id)?)).await?;
@@ -232,6 +226,18 @@ fn unknown(project: &str, name: &Name) -> ImageRecord {
         properties: ImageProperties::default(),
         created_at: Timestamp::now(),
         shelf_of: None,
+    }
+}
+
+/// An image whose file is there now.
+pub(crate) fn made(image: ImageRecord, facts: ImageFacts) -> ImageRecord {
+    ImageRecord {
+        format: facts.format,
+        virtual_size: facts.virtual_size,
+        file_size: facts.file_size,
+        sha256: facts.sha256,
+        created_at: Timestamp::now(),
+        ..image
     }
 }
 

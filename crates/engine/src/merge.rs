@@ -54,13 +54,9 @@ pub(crate) enum Merge {
 pub(crate) fn plan(chain: &[LayerRecord]) -> Option<Merge> {
     let idle = |layer: &LayerRecord| layer.snapshots == 0 && layer.children == 1;
     let beneath = chain.get(1..)?;
-    let bottom = Base {
-        parent: None,
-        image: chain.last()?.image,
-    };
     let taken = beneath.iter().take_while(|layer| idle(layer)).count();
     if taken > 0 {
-        let base = beneath.get(taken).map_or(bottom, |layer| Base {
+        let base = beneath.get(taken).map_or(bottom(chain), |layer| Base {
             parent: Some(layer.id),
             image: None,
         });
@@ -77,7 +73,15 @@ pub(crate) fn plan(chain: &[LayerRecord]) -> Option<Merge> {
             into: into.id,
         });
     }
-    (chain.len() > CHAIN_MAX).then_some(Merge::Pull(bottom))
+    (chain.len() > CHAIN_MAX).then_some(Merge::Pull(bottom(chain)))
+}
+
+/// What a whole chain stands on.
+fn bottom(chain: &[LayerRecord]) -> Base {
+    Base {
+        parent: None,
+        image: chain.last().and_then(|last| last.image),
+    }
 }
 
 /// What a layer with that base stands on.
@@ -139,7 +143,7 @@ fn write_down(world: &World, volume: &VolumeRecord) -> Result<Option<Merge>, Fai
 fn begin(world: &World, subject: &Subject, volume: &VolumeRecord, merge: Merge) -> Result<(), Failure> {
     let (id, hypervisor, storage) = (subject.instance.id, &world.hypervisor, &world.storage);
     for disk in hypervisor.live_disks(id).or_fail()?.unwrap_or_default() {
-        if hypervisor.merging(id, disk.target).or_fail()?.is_some() {
+        if hypervisor.is_merging(id, disk.target).or_fail()? {
             return Ok(());
         }
     }
@@ -182,29 +186,23 @@ pub(crate) fn shorten(cx: &TaskContext, volume: &VolumeRecord, layer: LayerId) -
     if chain.len() < CHAIN_MAX {
         return Ok(());
     }
-    let image = chain.last().and_then(|bottom| bottom.image);
-    let merge = Merge::Pull(Base { parent: None, image });
+    let base = bottom(&chain);
     match (&cx.subject, cx.live()?) {
-        (Some(subject), Some(_)) => shorten_live(cx, subject, volume, merge)?,
-        _ => cx
-            .world
-            .storage
-            .pull_layer(layer, under(Base { parent: None, image }))
-            .or_fail()?,
+        (Some(subject), Some(_)) => shorten_live(cx, subject, volume, base)?,
+        _ => cx.world.storage.pull_layer(layer, under(base)).or_fail()?,
     }
-    written_down(&cx.world, layer, merge).map(drop)
+    written_down(&cx.world, layer, Merge::Pull(base)).map(drop)
 }
 
 /// Waits until a guest that runs has taken in the chain of a volume.
-fn shorten_live(cx: &TaskContext, subject: &Subject, volume: &VolumeRecord, merge: Merge) -> Result<(), Failure> {
+fn shorten_live(cx: &TaskContext, subject: &Subject, volume: &VolumeRecord, base: Base) -> Result<(), Failure> {
     let (id, hypervisor) = (subject.instance.id, &cx.world.hypervisor);
     let target = cx.disk(volume)?.target();
-    let Merge::Pull(base) = merge else { return Ok(()) };
     cx.stop_merging()?;
     let below = cx.world.storage.path_of(under(base));
     hypervisor.pull(id, target.clone(), below.as_deref()).or_fail()?;
     let deadline = Instant::now() + MERGED_WITHIN;
-    while hypervisor.merging(id, target.clone()).or_fail()?.is_some() {
+    while hypervisor.is_merging(id, target.clone()).or_fail()? {
         if Instant::now() > deadline {
             let message = "the layers of the volume are not merged in time: ask again later";
             return Err(Failure::fatal(berth_model::Code::DeadlineExceeded, message));
@@ -220,10 +218,7 @@ pub(crate) fn shorten_new(cx: &TaskContext, layer: LayerId) -> Result<(), Failur
     if chain.len() <= CHAIN_MAX {
         return Ok(());
     }
-    let base = Base {
-        parent: None,
-        image: chain.last().and_then(|bottom| bottom.image),
-    };
+    let base = bottom(&chain);
     cx.world.storage.pull_layer(layer, under(base)).or_fail()?;
     written_down(&cx.world, layer, Merge::Pull(base)).map(drop)
 }

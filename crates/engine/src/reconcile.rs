@@ -13,8 +13,8 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use berth_model::{ImageId, InstanceId, Name, VolumeId, VpcId};
-use berth_store::{InstanceRecord, Page, StoreError, VolumeRecord, VpcRecord};
+use berth_model::{ImageId, Name, VpcId};
+use berth_store::{Page, StoreError, VpcRecord};
 
 use crate::actor::Actors;
 use crate::compare::{NetworkRecord, Reality, Records, compare};
@@ -165,16 +165,18 @@ async fn records(world: &Arc<World>, reality: &Reality) -> Result<Records, Store
     let mut coming: HashSet<ImageId> = lock(&world.importing).clone();
     coming.extend(world.store.images_in_flight().await?);
     let layers = world.store.layers().await?.into_iter().collect();
-    let volumes = volumes(world).await?;
+    let volumes = all(|page| world.store.volumes(None, page), |volume| volume.id).await?;
+    let volumes: HashMap<_, _> = volumes.into_iter().map(|volume| (volume.id, volume)).collect();
     let of_volumes = volumes.values().filter_map(|volume| volume.image);
     let images = images(world, reality.files.images.iter().copied().chain(of_volumes)).await?;
     let mut networks = Vec::new();
     for vpc in world.store.vpcs().await? {
         networks.push(network_of(world, vpc).await?);
     }
+    let instances = all(|page| world.store.instances(None, page), |instance| instance.id).await?;
     Ok(Records {
         owner: world.owner,
-        instances: instances(world).await?,
+        instances: instances.into_iter().map(|instance| (instance.id, instance)).collect(),
         volumes,
         layers,
         images,
@@ -183,45 +185,31 @@ async fn records(world: &Arc<World>, reality: &Reality) -> Result<Records, Store
     })
 }
 
-async fn instances(world: &World) -> Result<HashMap<InstanceId, InstanceRecord>, StoreError> {
-    let mut all = HashMap::new();
-    let mut after = None;
+/// All records there are, a page at a time.
+async fn all<T, I, R>(next: impl Fn(Page<I>) -> R, id: impl Fn(&T) -> I) -> Result<Vec<T>, StoreError>
+where
+    R: Future<Output = Result<Vec<T>, StoreError>>,
+{
+    let (mut all, mut after) = (Vec::new(), None);
     loop {
-        let page = world.store.instances(None, Page { limit: PAGE, after }).await?;
+        let page = next(Page { limit: PAGE, after }).await?;
         let Some(last) = page.last() else { return Ok(all) };
-        after = Some(last.id);
-        all.extend(page.into_iter().map(|record| (record.id, record)));
-    }
-}
-
-async fn volumes(world: &World) -> Result<HashMap<VolumeId, VolumeRecord>, StoreError> {
-    let mut all = HashMap::new();
-    let mut after = None;
-    loop {
-        let page = world.store.volumes(None, Page { limit: PAGE, after }).await?;
-        let Some(last) = page.last() else { return Ok(all) };
-        after = Some(last.id);
-        all.extend(page.into_iter().map(|record| (record.id, record)));
+        after = Some(id(last));
+        all.extend(page);
     }
 }
 
 /// The names of all images on the list, and of those among `more`, which may be shelves and on no list.
 async fn images(world: &World, more: impl Iterator<Item = ImageId>) -> Result<HashMap<ImageId, Name>, StoreError> {
-    let mut all = HashMap::new();
-    let mut after = None;
-    loop {
-        let page = world.store.images(None, Page { limit: PAGE, after }).await?;
-        let Some(last) = page.last() else { break };
-        after = Some(last.id);
-        all.extend(page.into_iter().map(|record| (record.id, record.name)));
-    }
-    let missing: HashSet<_> = more.filter(|id| !all.contains_key(id)).collect();
+    let listed = all(|page| world.store.images(None, page), |image| image.id).await?;
+    let mut names: HashMap<_, _> = listed.into_iter().map(|image| (image.id, image.name)).collect();
+    let missing: HashSet<_> = more.filter(|id| !names.contains_key(id)).collect();
     for id in missing {
         if let Some(record) = world.store.image(id).await? {
-            all.insert(id, record.name);
+            names.insert(id, record.name);
         }
     }
-    Ok(all)
+    Ok(names)
 }
 
 async fn network_of(world: &World, vpc: VpcRecord) -> Result<NetworkRecord, StoreError> {

@@ -17,15 +17,6 @@ use crate::error::is;
 use crate::verbs::{find, look, lookup, there};
 use crate::{Hypervisor, HypervisorError, ffi_block};
 
-/// How far a merge of a disk's files is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Merging {
-    /// Done so far.
-    pub done: u64,
-    /// Of so much.
-    pub of: u64,
-}
-
 impl Hypervisor {
     /// The disks of a guest that QEMU has now; none if there is no QEMU.
     pub fn live_disks(&self, id: InstanceId) -> Result<Option<Vec<ObservedDisk>>, HypervisorError> {
@@ -41,10 +32,7 @@ impl Hypervisor {
             }
             there(domain.xml_desc(0))
         })?;
-        Ok(match xml {
-            Some(xml) => Some(observe(&xml)?.disks),
-            None => None,
-        })
+        disks_in(xml)
     }
 
     /// The disks of a guest as libvirt would start it next; none if libvirt knows no such domain.
@@ -55,10 +43,7 @@ impl Hypervisor {
             };
             there(domain.xml_desc(sys::VIR_DOMAIN_XML_INACTIVE))
         })?;
-        Ok(match xml {
-            Some(xml) => Some(observe(&xml)?.disks),
-            None => None,
-        })
+        disks_in(xml)
     }
 
     /// Plugs a disk into a guest that runs.
@@ -129,15 +114,11 @@ impl Hypervisor {
         })
     }
 
-    /// How far the merge of a disk's files is; none if there is none.
-    pub fn merging(&self, id: InstanceId, target: String) -> Result<Option<Merging>, HypervisorError> {
-        let job = self.on(id, "tell how far a merge is", move |domain| {
-            ffi_block::job(domain, &target)
-        })?;
-        Ok(job.map(|job| Merging {
-            done: job.done,
-            of: job.of,
-        }))
+    /// Whether a merge of a disk's files is under way.
+    pub fn is_merging(&self, id: InstanceId, target: String) -> Result<bool, HypervisorError> {
+        self.on(id, "tell whether there is a merge", move |domain| {
+            ffi_block::has_job(domain, &target)
+        })
     }
 
     /// Makes sure that no merge of these disks' files is under way: one that is ends early, and what it did so far
@@ -158,11 +139,19 @@ impl Hypervisor {
     }
 }
 
+/// The disks of a domain, if there is one.
+fn disks_in(xml: Option<String>) -> Result<Option<Vec<ObservedDisk>>, HypervisorError> {
+    Ok(match xml {
+        Some(xml) => Some(observe(&xml)?.disks),
+        None => None,
+    })
+}
+
 /// Ends the job on a disk's files. One that has just ended by itself can't be, and is gone once libvirt has heard of it.
 fn stop(domain: &Domain, target: &str) -> Result<(), Error> {
     let deadline = Instant::now() + HEARD_WITHIN;
     loop {
-        if ffi_block::job(domain, target)?.is_none() {
+        if !ffi_block::has_job(domain, target)? {
             return Ok(());
         }
         match ffi_block::abort(domain, target) {

@@ -16,15 +16,6 @@ use virt::domain::Domain;
 use virt::error::Error;
 use virt_sys as sys;
 
-/// How far a job on a disk's files is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Job {
-    /// Done so far, in the job's own measure.
-    pub(crate) done: u64,
-    /// Of so much.
-    pub(crate) of: u64,
-}
-
 /// Has disks go on in new files, as the XML names them, and keeps no record of it in libvirt
 /// (`virDomainSnapshotCreateXML`).
 pub(crate) fn snapshot(domain: &Domain, xml: &str, quiesce: bool) -> Result<(), Error> {
@@ -85,8 +76,8 @@ pub(crate) fn abort(domain: &Domain, disk: &str) -> Result<(), Error> {
     done(unsafe { sys::virDomainBlockJobAbort(domain.as_ptr(), disk.as_ptr(), 0) })
 }
 
-/// The job on a disk's files, if there is one (`virDomainGetBlockJobInfo`).
-pub(crate) fn job(domain: &Domain, disk: &str) -> Result<Option<Job>, Error> {
+/// Whether there is a job on a disk's files (`virDomainGetBlockJobInfo`).
+pub(crate) fn has_job(domain: &Domain, disk: &str) -> Result<bool, Error> {
     let disk = CString::new(disk)?;
     let mut info = sys::virDomainBlockJobInfo {
         type_: 0,
@@ -96,11 +87,8 @@ pub(crate) fn job(domain: &Domain, disk: &str) -> Result<Option<Job>, Error> {
     };
     // SAFETY: the domain is live, the string too, and the place is there to be written to.
     match unsafe { sys::virDomainGetBlockJobInfo(domain.as_ptr(), disk.as_ptr(), &raw mut info, 0) } {
-        0 => Ok(None),
-        1 => Ok(Some(Job {
-            done: info.cur,
-            of: info.end,
-        })),
+        0 => Ok(false),
+        1 => Ok(true),
         _ => Err(Error::last_error()),
     }
 }

@@ -36,7 +36,6 @@ use std::time::Duration;
 
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
-pub use disks::Merging;
 pub use error::HypervisorError;
 pub use host::HostFacts;
 pub use kvm::{AccelChoice, KvmFacts, choose};

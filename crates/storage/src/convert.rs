@@ -19,8 +19,10 @@ const SLACK: u64 = 1 << 20;
 pub(crate) struct Disk<'a> {
     /// Who reads it, and in which cage.
     pub(crate) by: &'a QemuImg,
-    /// Its file, and the files beneath it.
-    pub(crate) files: &'a [&'a Path],
+    /// Its file.
+    pub(crate) path: &'a Path,
+    /// All files that are read for it: its own, and those beneath it.
+    pub(crate) reads: &'a [&'a Path],
     /// What its file is.
     pub(crate) format: DiskFormat,
     /// Bytes of the disk.
@@ -50,20 +52,19 @@ impl Storage {
         let qemu_img = disk.by;
         let work = dir.join("work");
         qemu_img.cage().ensure_work_dir(&work)?;
-        let measured = qemu_img.measure(disk.format, disk.files, disk.cancelled)?;
+        let measured = qemu_img.measure(disk)?;
         // No disk takes more than itself and its tables: one cluster of 8-byte entries for each 512 MiB, and refcounts.
         let most = disk.virtual_size + disk.virtual_size / 1024 + SLACK;
         let room = self.reserve(measured.min(most))?;
         let made = work.join("made.qcow2");
-        let Some(top) = disk.files.first() else { return Ok(made) };
         let options = options.iter().map(OsStr::new);
         let formats = ["-f", disk.format.qemu_name(), "-O", "qcow2"].map(OsStr::new);
         let args: Vec<&OsStr> = options
             .chain(formats)
-            .chain([top.as_os_str(), made.as_os_str()])
+            .chain([disk.path.as_os_str(), made.as_os_str()])
             .collect();
         let reach = Reach {
-            reads: disk.files,
+            reads: disk.reads,
             work: Some(&work),
             file_max: room.left() + SLACK,
         };
@@ -71,8 +72,8 @@ impl Storage {
         Ok(made)
     }
 
-    /// Takes a file out of the cage, read-only from now on, and says what disk is in it. Whoever broke qemu-img could have written anything:
-    /// it is doubted as a file from outside is.
+    /// Takes a file out of the cage, read-only from now on, and says what disk is in it. Whoever broke qemu-img could
+    /// have written anything: it is doubted as a file from outside is.
     pub(crate) fn take_converted(&self, made: &Path) -> Result<(Recognised, u64), StorageError> {
         let strange = |why: String| StorageError::Strange {
             path: made.to_owned(),

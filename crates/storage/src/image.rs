@@ -114,11 +114,11 @@ impl Storage {
     ) -> Result<(PathBuf, u64, u64), StorageError> {
         let qemu_img = &self.0.qemu_img;
         qemu_img.cage().lend(brought, self.0.owner)?;
-        let files = [brought];
+        let reads = [brought];
         if checkable(found.format) {
             let args = ["-q", "-f", found.format.qemu_name()].map(OsStr::new);
             let reach = Reach {
-                reads: &files,
+                reads: &reads,
                 work: None,
                 file_max: 0,
             };
@@ -126,8 +126,9 @@ impl Storage {
             checked.map_err(broken)?;
         }
         let disk = Disk {
-            by: &self.0.qemu_img,
-            files: &files,
+            by: qemu_img,
+            path: brought,
+            reads: &reads,
             format: found.format,
             virtual_size: found.virtual_size.max(found.or.unwrap_or(0)),
             cancelled,

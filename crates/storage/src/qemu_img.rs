@@ -8,12 +8,12 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use berth_model::DiskFormat;
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
 use crate::StorageError;
 use crate::cage::{Cage, Reach, tool};
+use crate::convert::Disk;
 
 /// How long it may take. A convert of the largest image that is read here stays far below it.
 const DEADLINE: Duration = Duration::from_mins(30);
@@ -60,26 +60,20 @@ impl QemuImg {
         finish(command, verb, cancelled, |command| self.cage.start(command))
     }
 
-    /// How many bytes a disk takes at most once it is one qcow2 file, not compressed. `reads`: its file, and those
-    /// beneath it.
-    pub(crate) fn measure(
-        &self,
-        format: DiskFormat,
-        reads: &[&Path],
-        cancelled: &dyn Fn() -> bool,
-    ) -> Result<u64, StorageError> {
+    /// How many bytes a disk takes at most once it is one qcow2 file, not compressed.
+    pub(crate) fn measure(&self, disk: &Disk<'_>) -> Result<u64, StorageError> {
         #[derive(serde::Deserialize)]
         struct Measured {
             required: u64,
         }
-        let Some(top) = reads.first() else { return Ok(0) };
-        let args = ["--output=json", "-O", "qcow2", "-f", format.qemu_name()].map(OsStr::new);
+        let flags = ["--output=json", "-O", "qcow2", "-f", disk.format.qemu_name()].map(OsStr::new);
+        let args = [&flags[..], &[disk.path.as_os_str()]].concat();
         let reach = Reach {
-            reads,
+            reads: disk.reads,
             work: None,
             file_max: 0,
         };
-        let printed = self.run_caged("measure", &[&args[..], &[top.as_os_str()]].concat(), reach, cancelled)?;
+        let printed = self.run_caged("measure", &args, reach, disk.cancelled)?;
         let measured: Measured = serde_json::from_str(&printed).map_err(|error| StorageError::QemuImg {
             verb: "measure".to_owned(),
             message: format!("it printed {printed:?}: {error}"),

@@ -70,31 +70,24 @@ impl Storage {
         // libvirt may have left it to root when the guest went off.
         self.0.owner.give(&from, 0o600)?;
         let chain = self.chain(&from)?;
-        let files: Vec<&Path> = chain.iter().map(PathBuf::as_path).collect();
-        let (saved, sha256) = self.save_caged(dir, &files, cancelled)?;
+        let reads: Vec<&Path> = chain.iter().map(PathBuf::as_path).collect();
+        let disk = Disk {
+            by: &self.0.volume_img,
+            path: &from,
+            reads: &reads,
+            format: DiskFormat::Qcow2,
+            virtual_size: read_header(&from)?.virtual_size,
+            cancelled,
+        };
+        let (saved, sha256) = self.save_caged(dir, &disk)?;
         publish(&saved, to)?;
         Ok(sha256)
     }
 
     /// Where the verified image is, and its SHA-256.
-    fn save_caged(
-        &self,
-        dir: &Path,
-        files: &[&Path],
-        cancelled: &dyn Fn() -> bool,
-    ) -> Result<(PathBuf, String), StorageError> {
-        let Some(from) = files.first() else {
-            return Err(StorageError::Cancelled);
-        };
-        let virtual_size = read_header(from)?.virtual_size;
-        let disk = Disk {
-            by: &self.0.volume_img,
-            files,
-            format: DiskFormat::Qcow2,
-            virtual_size,
-            cancelled,
-        };
-        let saved = self.convert(&disk, &OPTIONS, dir)?;
+    fn save_caged(&self, dir: &Path, disk: &Disk<'_>) -> Result<(PathBuf, String), StorageError> {
+        let virtual_size = disk.virtual_size;
+        let saved = self.convert(disk, &OPTIONS, dir)?;
         let (found, _) = self.take_converted(&saved)?;
         if !found.allows(virtual_size) {
             return Err(StorageError::Strange {
@@ -108,7 +101,7 @@ impl Storage {
         // Both read the whole file: the second finds it in memory.
         let (compared, hashed) = std::thread::scope(|scope| {
             let hashed = scope.spawn(|| hash(&saved));
-            let compared = self.compare(files, &saved);
+            let compared = compare(disk, &saved);
             (compared, hashed.join())
         });
         compared?;
@@ -117,22 +110,6 @@ impl Storage {
             why: "it could not be hashed".to_owned(),
         })??;
         Ok((saved, sha256))
-    }
-
-    fn compare(&self, files: &[&Path], saved: &Path) -> Result<(), StorageError> {
-        let reads = [files, &[saved]].concat();
-        let reach = Reach {
-            reads: &reads,
-            work: None,
-            file_max: 0,
-        };
-        let flags = ["-q", "-f", "qcow2", "-F", "qcow2"].map(OsStr::new).into_iter();
-        let args: Vec<&OsStr> = flags
-            .chain(files.first().map(|path| path.as_os_str()))
-            .chain([saved.as_os_str()])
-            .collect();
-        self.0.volume_img.run_caged("compare", &args, reach, &|| false)?;
-        Ok(())
     }
 
     /// A volume's file and all that are beneath it.
@@ -156,6 +133,20 @@ impl Storage {
         }
         Ok(chain)
     }
+}
+
+/// Fails unless the image holds what the disk does, to the last byte.
+fn compare(disk: &Disk<'_>, saved: &Path) -> Result<(), StorageError> {
+    let reads = [disk.reads, &[saved]].concat();
+    let reach = Reach {
+        reads: &reads,
+        work: None,
+        file_max: 0,
+    };
+    let flags = ["-q", "-f", "qcow2", "-F", "qcow2"].map(OsStr::new);
+    let args = [&flags[..], &[disk.path.as_os_str(), saved.as_os_str()]].concat();
+    disk.by.run_caged("compare", &args, reach, &|| false)?;
+    Ok(())
 }
 
 /// A path without `..`, which is what stands before it taken away.

@@ -10,11 +10,11 @@
 use berth_model::{Action, Code, ImageId, InstanceState};
 use berth_ops::{Failure, Memo, Recipe, Step};
 use berth_store::{ImageRecord, SHELF, SHELF_IMAGE};
-use jiff::Timestamp;
 
 use super::stop;
 use crate::context::{Context, OrFail};
 use crate::guest;
+use crate::image::made;
 
 pub(super) const RECIPE: Recipe<Context> = Recipe {
     action: Action::Shelve,
@@ -38,15 +38,10 @@ fn shelve(cx: &Context, memo: &mut Memo) -> Result<(), Failure> {
         name: format!("shelf-{id}")
             .parse()
             .map_err(|error| Failure::fatal(Code::Internal, error))?,
-        format: saved.format,
-        virtual_size: saved.virtual_size,
-        file_size: saved.file_size,
-        sha256: saved.sha256,
-        created_at: Timestamp::now(),
         shelf_of: Some(cx.id()),
         ..cx.subject.image.clone()
     };
-    memo.set(SHELF, &shelf)?;
+    memo.set(SHELF, &made(shelf, saved))?;
     guest::remove(cx)
 }
 

@@ -6,8 +6,9 @@ use berth_model::{Code, DiskBus};
 use berth_ops::{Failure, Memo, TaskStep};
 
 use super::context::TaskContext;
-use super::detach::{is_plugged, unplug};
+use super::detach::{is_missed, plug, unplug};
 use crate::context::OrFail;
+use crate::guest;
 
 pub(super) const STEP: TaskStep<TaskContext> = TaskStep {
     make: attach,
@@ -19,24 +20,19 @@ const LET_GO_WITHIN: Duration = Duration::from_secs(20);
 
 fn attach(cx: &TaskContext, _: &mut Memo) -> Result<(), Failure> {
     let volume = the_volume(cx)?;
-    let layer = volume
-        .layer
-        .ok_or_else(|| Failure::fatal(Code::StorageError, format!("volume {} has no file", volume.id)))?;
+    let layer = guest::layer_of(volume)?;
     if cx.world.storage.layer_info(layer).or_fail()?.is_none() {
         let message = format!("the file of volume {} is missing; delete the volume", volume.id);
         return Err(Failure::fatal(Code::StorageError, message));
     }
     let disk = cx.disk(volume)?;
-    if cx.live()?.is_some() && !is_plugged(cx, &disk)? {
+    if is_missed(cx, &disk)? {
         if disk.bus == DiskBus::Sata {
             let message = "the image has its disks on SATA, where none can be plugged in while the guest runs: \
                            stop the instance first";
             return Err(Failure::fatal(Code::ActionNotAllowed, message));
         }
-        let xml = disk.to_xml().map_err(|error| Failure::fatal(Code::Internal, error))?;
-        let id = cx.subject()?.instance.id;
-        cx.stop_merging()?;
-        cx.world.hypervisor.plug_disk(id, xml).or_fail()?;
+        plug(cx, &disk)?;
     }
     cx.define_without(None)
 }

@@ -41,23 +41,31 @@ fn give_back(cx: &TaskContext, _: &mut Memo) -> Result<(), Failure> {
         return Ok(());
     }
     let disk = cx.disk(the_volume(cx)?)?;
-    if cx.live()?.is_some() && !is_plugged(cx, &disk)? {
-        let xml = disk.to_xml().map_err(|error| Failure::fatal(Code::Internal, error))?;
-        cx.stop_merging()?;
-        cx.world
-            .hypervisor
-            .plug_disk(cx.subject()?.instance.id, xml)
-            .or_fail()?;
+    if is_missed(cx, &disk)? {
+        plug(cx, &disk)?;
     }
     cx.define_without(None)
 }
 
+/// Whether a guest runs that hasn't the disk.
+pub(super) fn is_missed(cx: &TaskContext, disk: &Disk) -> Result<bool, Failure> {
+    Ok(cx.live()?.is_some() && !is_plugged(cx, disk)?)
+}
+
 /// Whether a guest that runs has the disk.
-pub(super) fn is_plugged(cx: &TaskContext, disk: &Disk) -> Result<bool, Failure> {
+fn is_plugged(cx: &TaskContext, disk: &Disk) -> Result<bool, Failure> {
     let target = disk.target();
     Ok(cx
         .live()?
         .is_some_and(|disks| disks.iter().any(|live| live.target == target)))
+}
+
+/// Gives the disk to the guest.
+pub(super) fn plug(cx: &TaskContext, disk: &Disk) -> Result<(), Failure> {
+    let xml = disk.to_xml().map_err(|error| Failure::fatal(Code::Internal, error))?;
+    cx.stop_merging()?;
+    let id = cx.subject()?.instance.id;
+    cx.world.hypervisor.plug_disk(id, xml).or_fail()
 }
 
 /// Makes sure that no guest that runs has the disk, if it lets go of it until then.

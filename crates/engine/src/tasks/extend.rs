@@ -7,6 +7,7 @@ use berth_store::{GROWN, Task};
 use super::attach::the_volume;
 use super::context::{TaskContext, has};
 use crate::context::OrFail;
+use crate::guest;
 
 pub(super) const STEP: TaskStep<TaskContext> = TaskStep {
     make: extend,
@@ -18,9 +19,7 @@ fn extend(cx: &TaskContext, _: &mut Memo) -> Result<(), Failure> {
         return Err(Failure::fatal(Code::Internal, "no volume is to grow"));
     };
     let volume = the_volume(cx)?;
-    let layer = volume
-        .layer
-        .ok_or_else(|| Failure::fatal(Code::StorageError, format!("volume {} has no file", volume.id)))?;
+    let layer = guest::layer_of(volume)?;
     let (storage, hypervisor) = (&cx.world.storage, &cx.world.hypervisor);
     if let (Some(subject), Some(disks)) = (&cx.subject, cx.live()?) {
         let target = cx.disk(volume)?.target();

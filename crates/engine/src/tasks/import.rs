@@ -5,11 +5,11 @@
 use berth_model::{Checksum, Code, find_checksum};
 use berth_ops::{Failure, Memo, TaskStep};
 use berth_storage::{FetchPolicy, ImageSource, ImportChecks};
-use berth_store::{Expected, ImageRecord, MADE_IMAGE, Task};
-use jiff::Timestamp;
+use berth_store::{Expected, MADE_IMAGE, Task};
 
 use super::context::TaskContext;
 use crate::context::OrFail;
+use crate::image::made;
 
 pub(super) const STEP: TaskStep<TaskContext> = TaskStep {
     make: import,
@@ -36,15 +36,7 @@ fn import(cx: &TaskContext, memo: &mut Memo) -> Result<(), Failure> {
     let facts = cx.unless_taken_back(imported)?;
     let disk = image.properties.check_disk(facts.virtual_size);
     disk.map_err(|error| Failure::fatal(Code::InvalidImage, format!("{}: {}", error.field, error.message)))?;
-    let made = ImageRecord {
-        format: facts.format,
-        virtual_size: facts.virtual_size,
-        file_size: facts.file_size,
-        sha256: facts.sha256,
-        created_at: Timestamp::now(),
-        ..(**image).clone()
-    };
-    memo.set(MADE_IMAGE, &made)
+    memo.set(MADE_IMAGE, &made((**image).clone(), facts))
 }
 
 /// What the bytes have to hash to: as it was given, or as the publisher's file says.

@@ -3,11 +3,11 @@
 
 use berth_model::Code;
 use berth_ops::{Failure, Memo, TaskStep};
-use berth_store::{ImageRecord, MADE_IMAGE, Task};
-use jiff::Timestamp;
+use berth_store::{MADE_IMAGE, Task};
 
 use super::context::TaskContext;
 use crate::context::OrFail;
+use crate::image::made;
 
 pub(super) const STEP: TaskStep<TaskContext> = TaskStep {
     make: save,
@@ -21,15 +21,7 @@ fn save(cx: &TaskContext, memo: &mut Memo) -> Result<(), Failure> {
     let cancelled = || cx.go_on().is_err();
     let saved = cx.world.storage.save_volume(*layer, image.id, &cancelled);
     let saved = cx.unless_taken_back(saved)?;
-    let made = ImageRecord {
-        format: saved.format,
-        virtual_size: saved.virtual_size,
-        file_size: saved.file_size,
-        sha256: saved.sha256,
-        created_at: Timestamp::now(),
-        ..(**image).clone()
-    };
-    memo.set(MADE_IMAGE, &made)
+    memo.set(MADE_IMAGE, &made((**image).clone(), saved))
 }
 
 fn remove(cx: &TaskContext, _: &mut Memo) -> Result<(), Failure> {
