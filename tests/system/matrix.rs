@@ -215,22 +215,25 @@ fn matrix(action: Action) {
     crate::usage::assert_whole(&daemon);
 }
 
+/// A test for each action of a table, of the function `matrix`, and one that there is a test for each.
 macro_rules! each {
-    ($($name:ident = $action:ident;)+) => {$(
+    ($table:ident, $all:ident: $($name:ident = $action:ident;)+) => {$(
         #[test]
         fn $name() {
-            matrix(Action::$action);
+            matrix($table::$action);
         }
     )+
 
         #[test]
-        fn every_action_is_in_the_matrix() {
-            assert_eq!(Action::ALL, [$(Action::$action),+]);
+        fn $all() {
+            assert_eq!($table::ALL, [$($table::$action),+]);
         }
     };
 }
+pub(crate) use each;
 
 each! {
+    Action, every_action_is_in_the_matrix:
     create = Create;
     start = Start;
     stop = Stop;

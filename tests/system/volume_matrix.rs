@@ -15,6 +15,7 @@ use berth_testkit::{Daemon, Guest, Host, Key, Libvirt};
 
 use self::cases::cases;
 use self::scene::Scene;
+use crate::matrix::each;
 
 fn matrix(action: VolumeAction) {
     let host = Host::new(Libvirt::Started);
@@ -49,22 +50,8 @@ fn matrix(action: VolumeAction) {
     assert!(daemon.terminate().success());
 }
 
-macro_rules! each {
-    ($($name:ident = $action:ident;)+) => {$(
-        #[test]
-        fn $name() {
-            matrix(VolumeAction::$action);
-        }
-    )+
-
-        #[test]
-        fn every_action_on_volumes_is_in_the_matrix() {
-            assert_eq!(VolumeAction::ALL, [$(VolumeAction::$action),+]);
-        }
-    };
-}
-
 each! {
+    VolumeAction, every_action_on_volumes_is_in_the_matrix:
     create = Create;
     attach = Attach;
     detach = Detach;
