@@ -20,6 +20,7 @@ mod instance;
 mod instance_type;
 mod keypair;
 mod lifecycle;
+mod linger;
 mod once;
 mod operation;
 mod problem;
@@ -114,5 +115,6 @@ pub fn router(engine: Engine, about: About) -> Router {
         .method_not_allowed_fallback(async |uri: axum::http::Uri| ApiError::no_method(uri.path()))
         .layer(axum::middleware::from_fn_with_state(app.clone(), once::once))
         .layer(DefaultBodyLimit::max(BODY_MAX))
+        .layer(axum::middleware::from_fn(linger::linger))
         .with_state(app)
 }
