@@ -46,7 +46,8 @@ pub struct PortRange {
 }
 
 /// The far end of a flow.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Remote {
     /// An address in that network.
     Cidr(Ipv4Net),
@@ -55,7 +56,7 @@ pub enum Remote {
 }
 
 /// What a rule allows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Rule {
     /// Which way.
     pub direction: Direction,
