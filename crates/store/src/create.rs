@@ -5,20 +5,24 @@ use std::collections::{HashMap, HashSet};
 use std::net::Ipv4Addr;
 
 use berth_model::{
-    Action, Gib, ImageId, InstanceId, InstanceType, KeyPairId, LayerId, Mac, Name, Policy, PortId, Position, Standing,
+    Action, Gib, ImageId, InstanceId, InstanceType, KeyPairId, LayerId, Name, Policy, PortState, Position, Standing,
     SubnetId, VolumeId, VolumeState, VpcId, Work,
 };
 use serde_json::json;
 
+use crate::addresses::{Addresses, Numbers};
 use crate::layer::{self, Base};
+use crate::nic::{self, NicOfNew};
 use crate::operation::OperationRecord;
-use crate::port::{Addresses, Numbers, PortRecord};
+use crate::port::{self, PortRecord};
+use crate::public_ip::{self, PublicIpOfNew};
 use crate::row::{Columns as _, maybe_to_json, sql, to_json};
+use crate::security_group::{self, GroupRecord};
 use crate::task_begin::FIRST_SLOT;
 use crate::transition::{Why, state_event};
 use crate::tx::Tx;
 use crate::volume::VolumeRecord;
-use crate::{Claim, InstanceRecord, KeyRef, Requester, Store, StoreError, attached, claim, once, port, volume};
+use crate::{Claim, InstanceRecord, KeyRef, Requester, Store, StoreError, attached, claim, once, volume};
 
 /// An instance to be made. Its ids and its MAC are chosen by the caller, before anything is made of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,14 +55,10 @@ pub struct NewInstance {
     pub volume_type: String,
     /// Its other volumes, in the order of its disks.
     pub volumes: Vec<VolumeOfNew>,
-    /// The id of its port.
-    pub port: PortId,
-    /// The MAC of its port.
-    pub mac: Mac,
-    /// The subnet its port is on.
-    pub subnet: SubnetId,
-    /// The VPC of that subnet.
-    pub vpc: VpcId,
+    /// Its NICs, the primary one first. All are of one VPC.
+    pub nics: Vec<NicOfNew>,
+    /// The public IP of its primary NIC.
+    pub public_ip: Option<PublicIpOfNew>,
 }
 
 /// A volume that an instance is made with, besides its root.
@@ -123,6 +123,7 @@ struct Given {
     images: HashSet<ImageId>,
     keys: HashMap<KeyPairId, KeyRef>,
     addresses: HashMap<(VpcId, SubnetId), Addresses>,
+    groups: HashMap<VpcId, Vec<GroupRecord>>,
     numbers: Option<Numbers>,
 }
 
@@ -163,8 +164,7 @@ async fn create(
         tx.run(insert.bind(new.id.to_string()).bind(content.as_slice())).await?;
     }
     volumes(tx, new).await?;
-    let (address, index) = given.address(tx, new).await?;
-    port::insert(tx, &nic(new, address, index)).await?;
+    nics(tx, given, new).await?;
     tx.event(state_event(
         &record,
         Why {
@@ -274,15 +274,49 @@ async fn volumes(tx: &mut Tx, new: &NewInstance) -> Result<(), StoreError> {
     Ok(())
 }
 
-fn nic(new: &NewInstance, address: Ipv4Addr, index: u32) -> PortRecord {
-    PortRecord {
-        id: new.port,
-        instance: new.id,
-        vpc: new.vpc,
-        subnet: new.subnet,
-        mac: new.mac,
-        address,
-        index,
+/// Writes down the NICs of a new instance: those that are made with it, and those it takes.
+async fn nics(tx: &mut Tx, given: &mut Given, new: &NewInstance) -> Result<(), StoreError> {
+    let mut primary = None;
+    for (slot, wanted) in (0..).zip(&new.nics) {
+        let id = match wanted {
+            NicOfNew::New {
+                id,
+                mac,
+                vpc,
+                subnet,
+                address,
+                groups,
+            } => {
+                let known = given.groups(tx, *vpc).await?;
+                let groups = port::check_groups(known, groups.as_deref())?;
+                let (address, index) = given.address(tx, (*vpc, *subnet), *address).await?;
+                let port = PortRecord {
+                    id: *id,
+                    project: new.project.clone(),
+                    name: None,
+                    instance: Some(new.id),
+                    slot,
+                    state: PortState::InUse,
+                    vpc: *vpc,
+                    subnet: *subnet,
+                    mac: *mac,
+                    address,
+                    index,
+                    groups,
+                    pairs: Vec::new(),
+                    delete_on_termination: true,
+                    created_at: tx.at,
+                };
+                port::insert(tx, &port).await?;
+                *id
+            }
+            NicOfNew::Existing(id) => nic::take(tx, *id, new.id, slot).await?.id,
+        };
+        primary.get_or_insert(id);
+    }
+    match (primary, &new.public_ip) {
+        (Some(port), Some(wanted)) => public_ip::of_new(tx, &new.project, port, wanted).await,
+        _ => Ok(()),
     }
 }
 
@@ -314,13 +348,25 @@ impl Given {
         Ok(key)
     }
 
-    /// The lowest free address of the subnet, and the lowest free number of a port.
-    async fn address(&mut self, tx: &mut Tx, new: &NewInstance) -> Result<(Ipv4Addr, u32), StoreError> {
-        let addresses = match self.addresses.entry((new.vpc, new.subnet)) {
+    async fn groups(&mut self, tx: &mut Tx, vpc: VpcId) -> Result<&[GroupRecord], StoreError> {
+        Ok(match self.groups.entry(vpc) {
             Entry::Occupied(known) => known.into_mut(),
-            Entry::Vacant(unknown) => unknown.insert(Addresses::load(tx, new.vpc, new.subnet).await?),
+            Entry::Vacant(unknown) => unknown.insert(security_group::of_vpc(tx, vpc).await?),
+        })
+    }
+
+    /// That address of the subnet or the lowest free one, and the lowest free number of a port.
+    async fn address(
+        &mut self,
+        tx: &mut Tx,
+        of: (VpcId, SubnetId),
+        wanted: Option<Ipv4Addr>,
+    ) -> Result<(Ipv4Addr, u32), StoreError> {
+        let addresses = match self.addresses.entry(of) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(unknown) => unknown.insert(Addresses::load(tx, of.0, of.1).await?),
         };
-        let address = addresses.take()?;
+        let address = addresses.take(wanted)?;
         let numbers = match &mut self.numbers {
             Some(numbers) => numbers,
             none => none.insert(Numbers::load(tx).await?),

@@ -1,8 +1,12 @@
 //! What the store answers when it can't do what is asked: one message each, and a stable code.
 
+use std::net::Ipv4Addr;
+
 use berth_model::{
-    Action, Code, IdempotencyKey, InstanceId, InstanceState, Name, OperationId, Stable, VolumeAction, VolumeState,
+    Action, Code, IdempotencyKey, InstanceId, InstanceState, Name, OperationId, RuleError, Stable, SubnetError,
+    VolumeAction, VolumeState,
 };
+use ipnet::Ipv4Net;
 
 /// Why the store refused or failed.
 #[derive(Debug, thiserror::Error)]
@@ -57,6 +61,53 @@ pub enum StoreError {
         /// Its addresses.
         cidr: String,
     },
+    /// Another port of the subnet has the address.
+    #[error("{0} is taken already: choose another, or give none")]
+    AddressTaken(Ipv4Addr),
+    /// The range can be no subnet, or the address is no port's.
+    #[error(transparent)]
+    Subnet(#[from] SubnetError),
+    /// Another subnet of the VPC has addresses of the range.
+    #[error("{cidr} overlaps subnet '{other}' ({taken}) of the same VPC: choose another range")]
+    Overlap {
+        /// The range.
+        cidr: Ipv4Net,
+        /// The other subnet.
+        other: Name,
+        /// Its addresses.
+        taken: Ipv4Net,
+    },
+    /// The rule makes no sense.
+    #[error(transparent)]
+    Rule(#[from] RuleError),
+    /// What isn't done to the default security group of a VPC.
+    #[error("the default security group of a VPC can't be {what}")]
+    DefaultGroup {
+        /// What was asked, e.g. `renamed`.
+        what: &'static str,
+    },
+    /// There can be no more of them.
+    #[error("there can be at most {most} {what}")]
+    TooMany {
+        /// Of what, e.g. `rules in a security group`.
+        what: &'static str,
+        /// How many there can be.
+        most: u32,
+    },
+    /// Several have that name.
+    #[error("several VPCs have a {what} '{reference}': say VPC/{reference}, or give its id")]
+    Ambiguous {
+        /// The kind of thing, e.g. `subnet`.
+        what: &'static str,
+        /// The name that was given.
+        reference: String,
+    },
+    /// A port, a public IP or their instance is in no state for what was asked.
+    #[error("{0}")]
+    PortRefused(String),
+    /// No pool has such an address to give.
+    #[error("{0}")]
+    NoPublicIp(String),
     /// The volume table doesn't allow the action now.
     #[error("{action} is not allowed while volume '{name}' is {state}{}", moves(.operation.as_ref(), *.root))]
     VolumeRefused {
@@ -176,15 +227,19 @@ impl StoreError {
         match self {
             Self::Locked { .. } => Code::AlreadyRunning,
             Self::NotFound { .. } => Code::NotFound,
-            Self::AlreadyExists { .. } => Code::AlreadyExists,
+            Self::AlreadyExists { .. } | Self::AddressTaken(_) | Self::Overlap { .. } => Code::AlreadyExists,
             Self::InUse { .. } => Code::InUse,
-            Self::NoAddress { .. } | Self::NoSlot { .. } => Code::NoCapacity,
-            Self::Params { .. } => Code::InvalidArgument,
+            Self::NoAddress { .. } | Self::NoSlot { .. } | Self::NoPublicIp(_) | Self::TooMany { .. } => {
+                Code::NoCapacity
+            }
+            Self::Params { .. } | Self::Subnet(_) | Self::Rule(_) | Self::Ambiguous { .. } => Code::InvalidArgument,
             Self::NotCancellable { .. }
             | Self::VolumeRefused { .. }
             | Self::InstanceRefused { .. }
             | Self::VolumeMoves { .. }
             | Self::NotAttached(_)
+            | Self::DefaultGroup { .. }
+            | Self::PortRefused(_)
             | Self::RootVolume { .. } => Code::ActionNotAllowed,
             Self::LayerChanged(_) | Self::Repeated => Code::Conflict,
             Self::KeyReused(_) => Code::IdempotencyKeyReused,

@@ -19,7 +19,9 @@ pub struct EventRecord {
     pub at: Timestamp,
     /// What happened: `instance.state`, `instance.deleted`, `volume.state`, `volume.renamed`, `volume.deleted`,
     /// `snapshot.created`, `snapshot.deleted`, `image.created`, `image.changed`, `image.deleted`, `keypair.created`,
-    /// `keypair.deleted`, `vpc.created`, `guest.…`, `operation.undoing`, `operation.cancelled`, and of operations on
+    /// `keypair.deleted`, `vpc.…`, `subnet.…` and `security_group.…` with `created`, `changed` or `deleted`, `port.state`,
+    /// `port.changed`, `port.deleted`, `public_ip.allocated`, `public_ip.attached`, `public_ip.detached`,
+    /// `public_ip.released`, `guest.…`, `operation.undoing`, `operation.cancelled`, and of operations on
     /// volumes and images `operation.ended`.
     pub kind: String,
     /// The id of the resource it is about.

@@ -23,6 +23,7 @@ const VERSIONS: &[(i64, &str, &str)] = &[
         "image_properties",
         include_str!("../migrations/0007_image_properties.sql"),
     ),
+    (8, "networks", include_str!("../migrations/0008_networks.sql")),
 ];
 
 /// Brings the schema to the newest version.

@@ -1,26 +1,41 @@
-//! Ports: one NIC of one instance, with an address that no other port of its subnet has.
+//! Ports: NICs, each with an address that no other port of its subnet has. One may be there before its instance is,
+//! and after.
 
-use std::collections::HashSet;
 use std::net::Ipv4Addr;
-use std::ops::RangeInclusive;
 
-use berth_model::{Action, InstanceId, Mac, PortId, SubnetId, VolumeState, VpcId};
-use ipnet::{Ipv4AddrRange, Ipv4Net};
+use berth_model::limits::{GROUPS_MAX, PAIRS_MAX};
+use berth_model::{
+    Action, InstanceId, Mac, Name, PortId, PortState, SecurityGroupId, SubnetId, VolumeState, VpcId, check_address,
+};
+use ipnet::Ipv4Net;
+use jiff::Timestamp;
 use sqlx::AssertSqlSafe;
 use sqlx::any::AnyRow;
 
+use crate::addresses::{Addresses, Numbers, read_address};
+use crate::event::NewEvent;
+use crate::instance::canonical;
 use crate::operation::Phase;
-use crate::row::{Columns as _, Sql, sql, to_word};
+use crate::row::{Columns as _, Sql, sql, to_json, to_word};
+use crate::security_group::{self, GroupRecord};
 use crate::tx::Tx;
-use crate::{Store, StoreError};
+use crate::{Page, Store, StoreError, public_ip, subnet};
 
 /// A port.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PortRecord {
     /// Its id.
     pub id: PortId,
+    /// The project it belongs to.
+    pub project: String,
+    /// Its name, unique in its project; those that were made with their instance have none.
+    pub name: Option<Name>,
     /// The instance whose NIC it is.
-    pub instance: InstanceId,
+    pub instance: Option<InstanceId>,
+    /// Its place among the NICs of its instance; 0 is the primary one.
+    pub slot: u32,
+    /// Where it stands.
+    pub state: PortState,
     /// Its VPC.
     pub vpc: VpcId,
     /// Its subnet.
@@ -31,25 +46,104 @@ pub struct PortRecord {
     pub address: Ipv4Addr,
     /// A small number that no other port has, from 1; free again when the port is gone.
     pub index: u32,
+    /// The security groups it is in.
+    pub groups: Vec<SecurityGroupId>,
+    /// Addresses besides its own that its guest may use.
+    pub pairs: Vec<Ipv4Addr>,
+    /// Whether it goes when its instance does.
+    pub delete_on_termination: bool,
+    /// When it was made; kept to the microsecond.
+    pub created_at: Timestamp,
+}
+
+/// A port to be made apart from an instance. Its id and MAC are chosen by the caller.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewPort {
+    /// Its id.
+    pub id: PortId,
+    /// The project it belongs to.
+    pub project: String,
+    /// Its name.
+    pub name: Option<Name>,
+    /// Its subnet.
+    pub subnet: SubnetId,
+    /// Its MAC.
+    pub mac: Mac,
+    /// Its address; the lowest free one if not given.
+    pub address: Option<Ipv4Addr>,
+    /// The security groups it is in; the default one of its VPC if not given.
+    pub groups: Option<Vec<SecurityGroupId>>,
+    /// Addresses besides its own that its guest may use.
+    pub pairs: Vec<Ipv4Addr>,
+}
+
+/// What is to be changed of a port: only what is given.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ChangePort {
+    /// Its name.
+    pub name: Option<Name>,
+    /// The security groups it is in.
+    pub groups: Option<Vec<SecurityGroupId>>,
+    /// Addresses besides its own that its guest may use.
+    pub pairs: Option<Vec<Ipv4Addr>>,
+    /// Whether it goes when its instance does.
+    pub delete_on_termination: Option<bool>,
+}
+
+/// Which ports of a project are listed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct PortFilter {
+    /// Those of that instance.
+    pub instance: Option<InstanceId>,
+    /// Those of that subnet.
+    pub subnet: Option<SubnetId>,
+    /// Those of that VPC.
+    pub vpc: Option<VpcId>,
 }
 
 impl PortRecord {
-    fn read(row: &AnyRow) -> Result<Self, StoreError> {
+    pub(crate) fn read(row: &AnyRow) -> Result<Self, StoreError> {
         Ok(Self {
             id: row.parsed("id")?,
-            instance: row.parsed("instance")?,
+            project: row.text("project")?,
+            name: row.maybe_parsed("name")?,
+            instance: row.maybe_parsed("instance")?,
+            slot: row.maybe_number("slot")?.map_or(Ok(0), u32::try_from).unwrap_or(0),
+            state: row.parsed("state")?,
             vpc: row.parsed("vpc")?,
             subnet: row.parsed("subnet")?,
             mac: row.parsed("mac")?,
             address: read_address(row, "address")?,
             index: row.number("number")?,
+            groups: row.json("security_groups")?,
+            pairs: row.json("pairs")?,
+            delete_on_termination: row.flag("delete_on_termination")?,
+            created_at: row.time("created_at")?,
         })
+    }
+
+    /// What it is called in events: its name, or its address.
+    pub(crate) fn called(&self) -> String {
+        self.name
+            .as_ref()
+            .map_or_else(|| self.address.to_string(), ToString::to_string)
     }
 }
 
-/// An address, which is kept as a number.
-pub(crate) fn read_address(row: &AnyRow, column: &str) -> Result<Ipv4Addr, StoreError> {
-    Ok(Ipv4Addr::from_bits(row.number(column)?))
+/// Who has a port, for a message: a row with its `id`, `name` and `instance_name`.
+pub(crate) fn used_by(row: &AnyRow) -> Result<String, StoreError> {
+    let called = row.maybe_text("name")?.map_or_else(|| row.text("id"), Ok)?;
+    Ok(match row.maybe_text("instance_name")? {
+        Some(instance) => format!("port {called} of instance '{instance}'"),
+        None => format!("port {called}"),
+    })
+}
+
+/// Reads a port. [`StoreError::NotFound`].
+pub(crate) async fn load(tx: &mut Tx, id: PortId) -> Result<PortRecord, StoreError> {
+    let query = sql("SELECT * FROM ports WHERE id = $1").bind(id.to_string());
+    let row = tx.optional(query).await?;
+    PortRecord::read(&row.ok_or_else(|| StoreError::not_found("port", &id))?)
 }
 
 /// Writes a new port.
@@ -65,104 +159,262 @@ pub(crate) async fn insert(tx: &mut Tx, port: &PortRecord) -> Result<(), StoreEr
             name: port.mac.to_string(),
         });
     }
-    let insert = sql("INSERT INTO ports (id, instance, vpc, subnet, mac, address, number) \
-                      VALUES ($1, $2, $3, $4, $5, $6, $7)")
+    let insert = sql(
+        "INSERT INTO ports (id, project, name, instance, slot, state, vpc, subnet, mac, address, number, \
+                      security_groups, pairs, delete_on_termination, created_at) \
+                      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
+    )
     .bind(port.id.to_string())
-    .bind(port.instance.to_string())
+    .bind(port.project.clone())
+    .bind(port.name.as_ref().map(ToString::to_string))
+    .bind(port.instance.map(|id| id.to_string()))
+    .bind(port.instance.map(|_| i64::from(port.slot)))
+    .bind(port.state.as_str())
     .bind(port.vpc.to_string())
     .bind(port.subnet.to_string())
     .bind(port.mac.to_string())
     .bind(i64::from(port.address.to_bits()))
-    .bind(i64::from(port.index));
+    .bind(i64::from(port.index))
+    .bind(to_json(&port.groups)?)
+    .bind(to_json(&port.pairs)?)
+    .bind(i64::from(port.delete_on_termination))
+    .bind(port.created_at.as_microsecond());
     tx.run(insert).await.map(|_| ())
 }
 
-/// The addresses of a subnet that are still free.
-pub(crate) struct Addresses {
-    subnet: String,
-    cidr: Ipv4Net,
-    /// Those that were not looked at yet, the lowest first.
-    rest: Ipv4AddrRange,
-    taken: HashSet<Ipv4Addr>,
+/// Writes what may change of a port.
+pub(crate) async fn update(tx: &mut Tx, port: &PortRecord) -> Result<(), StoreError> {
+    let update = sql(
+        "UPDATE ports SET name = $1, instance = $2, slot = $3, state = $4, security_groups = $5, \
+                      pairs = $6, delete_on_termination = $7 WHERE id = $8",
+    )
+    .bind(port.name.as_ref().map(ToString::to_string))
+    .bind(port.instance.map(|id| id.to_string()))
+    .bind(port.instance.map(|_| i64::from(port.slot)))
+    .bind(port.state.as_str())
+    .bind(to_json(&port.groups)?)
+    .bind(to_json(&port.pairs)?)
+    .bind(i64::from(port.delete_on_termination))
+    .bind(port.id.to_string());
+    tx.run(update).await.map(|_| ())
 }
 
-impl Addresses {
-    /// Reads which addresses of a subnet are taken: the gateway's and the ports'.
-    pub(crate) async fn load(tx: &mut Tx, vpc: VpcId, subnet: SubnetId) -> Result<Self, StoreError> {
-        let query = sql("SELECT name, cidr, gateway FROM subnets WHERE id = $1 AND vpc = $2");
-        let row = tx
-            .optional(query.bind(subnet.to_string()).bind(vpc.to_string()))
-            .await?;
-        let row = row.ok_or_else(|| StoreError::not_found("subnet", &subnet))?;
-        let ports = tx
-            .all(sql("SELECT address FROM ports WHERE subnet = $1").bind(subnet.to_string()))
-            .await?;
-        let mut taken: HashSet<_> = ports
+/// Tells where a port stands now.
+pub(crate) async fn tell(tx: &mut Tx, port: &PortRecord) -> Result<(), StoreError> {
+    let event = NewEvent::about("port.state", &port.id, &port.called());
+    tx.event(NewEvent {
+        state: Some(port.state.as_str()),
+        ..event
+    })
+    .await
+}
+
+async fn check_name(tx: &mut Tx, project: &str, name: &Name) -> Result<(), StoreError> {
+    let taken = sql("SELECT id FROM ports WHERE project = $1 AND name = $2");
+    match tx
+        .optional(taken.bind(project.to_owned()).bind(name.to_string()))
+        .await?
+    {
+        None => Ok(()),
+        Some(_) => Err(StoreError::AlreadyExists {
+            what: "port",
+            name: name.to_string(),
+        }),
+    }
+}
+
+/// The groups that a port is to be in, which have to be its VPC's; the default one if none are said.
+pub(crate) fn check_groups(
+    known: &[GroupRecord],
+    wanted: Option<&[SecurityGroupId]>,
+) -> Result<Vec<SecurityGroupId>, StoreError> {
+    let Some(wanted) = wanted else {
+        return Ok(known
             .iter()
-            .map(|port| read_address(port, "address"))
-            .collect::<Result<_, _>>()?;
-        taken.insert(read_address(&row, "gateway")?);
-        let cidr: Ipv4Net = row.parsed("cidr")?;
-        Ok(Self {
-            subnet: row.text("name")?,
-            cidr,
-            rest: cidr.hosts(),
-            taken,
-        })
+            .filter(|group| group.default)
+            .map(|group| group.id)
+            .collect());
+    };
+    if wanted.len() > GROUPS_MAX as usize {
+        return Err(StoreError::TooMany {
+            what: "security groups of a port",
+            most: GROUPS_MAX,
+        });
     }
-
-    /// Takes the lowest one.
-    pub(crate) fn take(&mut self) -> Result<Ipv4Addr, StoreError> {
-        let free = self.rest.find(|address| !self.taken.contains(address));
-        free.ok_or_else(|| StoreError::NoAddress {
-            subnet: self.subnet.clone(),
-            cidr: self.cidr.to_string(),
-        })
+    if let Some(missing) = wanted.iter().find(|id| known.iter().all(|group| group.id != **id)) {
+        return Err(StoreError::not_found("security group of that VPC", missing));
     }
+    let mut groups = wanted.to_vec();
+    groups.sort_unstable();
+    groups.dedup();
+    Ok(groups)
 }
 
-/// Small numbers that are still free, from 1.
-pub(crate) struct Numbers {
-    /// Those that were not looked at yet, the lowest first.
-    rest: RangeInclusive<u32>,
-    taken: HashSet<u32>,
-}
-
-impl Numbers {
-    /// Reads which numbers of ports are taken.
-    pub(crate) async fn load(tx: &mut Tx) -> Result<Self, StoreError> {
-        Self::of(&tx.all(sql("SELECT number FROM ports")).await?)
+/// Addresses besides its own that a port may have: of its subnet, and no other port's.
+async fn check_pairs(
+    tx: &mut Tx,
+    (port, subnet): (PortId, SubnetId),
+    cidr: Ipv4Net,
+    pairs: &[Ipv4Addr],
+) -> Result<(), StoreError> {
+    if pairs.len() > PAIRS_MAX as usize {
+        return Err(StoreError::TooMany {
+            what: "further addresses of a port",
+            most: PAIRS_MAX,
+        });
     }
-
-    /// Those that a column `number` doesn't hold.
-    pub(crate) fn of(rows: &[AnyRow]) -> Result<Self, StoreError> {
-        let taken = rows.iter().map(|row| row.number("number")).collect::<Result<_, _>>()?;
-        Ok(Self {
-            rest: 1..=u32::MAX,
-            taken,
-        })
+    for address in pairs {
+        check_address(cidr, *address)?;
+        let taken = sql("SELECT id FROM ports WHERE subnet = $1 AND address = $2 AND id <> $3")
+            .bind(subnet.to_string())
+            .bind(i64::from(address.to_bits()))
+            .bind(port.to_string());
+        if tx.optional(taken).await?.is_some() {
+            return Err(StoreError::AddressTaken(*address));
+        }
     }
-
-    /// Takes the lowest one.
-    pub(crate) fn take(&mut self) -> Result<u32, StoreError> {
-        let free = self.rest.find(|number| !self.taken.contains(number));
-        free.ok_or_else(|| StoreError::corrupt("number", "none is free"))
-    }
+    Ok(())
 }
 
 /// A query for what belongs to one of these instances; none if there are none.
 pub(crate) fn in_instances(select: &'static str, ids: &[InstanceId]) -> Option<Sql> {
+    among(select, "instance", ids)
+}
+
+/// A query for the rows whose column is one of these ids; none if there are none.
+pub(crate) fn among<Id: ToString>(select: &'static str, column: &'static str, ids: &[Id]) -> Option<Sql> {
     if ids.is_empty() {
         return None;
     }
     let places: Vec<_> = (1..=ids.len()).map(|place| format!("${place}")).collect();
     // Only the number of places differs from one query to the next; what is in them is bound.
-    let text = format!("{select} WHERE instance IN ({}) ORDER BY id", places.join(", "));
+    let text = format!("{select} WHERE {column} IN ({}) ORDER BY id", places.join(", "));
     let query: Sql = sqlx::query(AssertSqlSafe(text)).persistent(false);
     Some(ids.iter().fold(query, |query, id| query.bind(id.to_string())))
 }
 
 impl Store {
+    /// Makes a port that no instance has yet.
+    ///
+    /// Errors: [`StoreError::AlreadyExists`] for a name or a MAC, [`StoreError::AddressTaken`], [`StoreError::NoAddress`],
+    /// [`StoreError::Subnet`] for an address that is no port's, [`StoreError::NotFound`] for a group.
+    pub async fn create_port(&self, new: NewPort) -> Result<PortRecord, StoreError> {
+        let mut tx = self.begin().await?;
+        let subnet = subnet::load(&mut tx, new.subnet).await?;
+        if let Some(name) = &new.name {
+            check_name(&mut tx, &new.project, name).await?;
+        }
+        let known = security_group::of_vpc(&mut tx, subnet.vpc).await?;
+        let groups = check_groups(&known, new.groups.as_deref())?;
+        let mut addresses = Addresses::load(&mut tx, subnet.vpc, subnet.id).await?;
+        let address = addresses.take(new.address)?;
+        check_pairs(&mut tx, (new.id, subnet.id), subnet.cidr, &new.pairs).await?;
+        let port = PortRecord {
+            id: new.id,
+            project: new.project,
+            name: new.name,
+            instance: None,
+            slot: 0,
+            state: PortState::Available,
+            vpc: subnet.vpc,
+            subnet: subnet.id,
+            mac: new.mac,
+            address,
+            index: Numbers::load(&mut tx).await?.take()?,
+            groups,
+            pairs: new.pairs,
+            delete_on_termination: false,
+            created_at: tx.at,
+        };
+        insert(&mut tx, &port).await?;
+        tell(&mut tx, &port).await?;
+        tx.commit().await?;
+        Ok(port)
+    }
+
+    /// Changes what is given of a port, or nothing.
+    pub async fn change_port(&self, id: PortId, change: ChangePort) -> Result<PortRecord, StoreError> {
+        let mut tx = self.begin().await?;
+        let mut port = load(&mut tx, id).await?;
+        if let Some(name) = change.name.filter(|name| Some(name) != port.name.as_ref()) {
+            check_name(&mut tx, &port.project, &name).await?;
+            port.name = Some(name);
+        }
+        if let Some(groups) = change.groups {
+            let known = security_group::of_vpc(&mut tx, port.vpc).await?;
+            port.groups = check_groups(&known, Some(&groups))?;
+        }
+        if let Some(pairs) = change.pairs {
+            let cidr = subnet::load(&mut tx, port.subnet).await?.cidr;
+            check_pairs(&mut tx, (id, port.subnet), cidr, &pairs).await?;
+            port.pairs = pairs;
+        }
+        if let Some(delete) = change.delete_on_termination {
+            if port.instance.is_none() {
+                return Err(StoreError::PortRefused(format!(
+                    "port {} has no instance to go with: attach it first",
+                    port.called()
+                )));
+            }
+            port.delete_on_termination = delete;
+        }
+        update(&mut tx, &port).await?;
+        tx.event(NewEvent::about("port.changed", &id, &port.called())).await?;
+        tx.commit().await?;
+        Ok(port)
+    }
+
+    /// Forgets a port that no instance has; a static public IP of it is free. [`StoreError::InUse`].
+    pub async fn delete_port(&self, id: PortId) -> Result<PortRecord, StoreError> {
+        let mut tx = self.begin().await?;
+        let port = load(&mut tx, id).await?;
+        if let Some(instance) = port.instance {
+            let query = sql("SELECT name FROM instances WHERE id = $1").bind(instance.to_string());
+            let name = tx.optional(query).await?.map(|row| row.text("name")).transpose()?;
+            return Err(StoreError::InUse {
+                what: "port",
+                by: format!("instance '{}'", name.unwrap_or_else(|| instance.to_string())),
+            });
+        }
+        remove(&mut tx, &port).await?;
+        tx.commit().await?;
+        Ok(port)
+    }
+
+    /// A port.
+    pub async fn port(&self, id: PortId) -> Result<Option<PortRecord>, StoreError> {
+        let query = sql("SELECT * FROM ports WHERE id = $1").bind(id.to_string());
+        self.one(query, PortRecord::read).await
+    }
+
+    /// The port of a project with that name or id.
+    pub async fn find_port(&self, project: &str, reference: &str) -> Result<PortRecord, StoreError> {
+        let query = sql("SELECT * FROM ports WHERE project = $1 AND (id = $2 OR name = $2)");
+        let query = query.bind(project.to_owned()).bind(canonical::<PortId>(reference));
+        let found = self.one(query, PortRecord::read).await?;
+        found.ok_or_else(|| StoreError::not_found("port", reference))
+    }
+
+    /// A page of a project's ports.
+    pub async fn ports(
+        &self,
+        project: &str,
+        filter: PortFilter,
+        page: Page<PortId>,
+    ) -> Result<Vec<PortRecord>, StoreError> {
+        let query = sql(
+            "SELECT * FROM ports WHERE project = $3 AND id > $1 AND ($4 = '' OR instance = $4) \
+                         AND ($5 = '' OR subnet = $5) AND ($6 = '' OR vpc = $6) ORDER BY id LIMIT $2",
+        )
+        .bind(page.after())
+        .bind(i64::from(page.limit))
+        .bind(project.to_owned())
+        .bind(filter.instance.map(|id| id.to_string()).unwrap_or_default())
+        .bind(filter.subnet.map(|id| id.to_string()).unwrap_or_default())
+        .bind(filter.vpc.map(|id| id.to_string()).unwrap_or_default());
+        self.list(query, PortRecord::read).await
+    }
+
     /// The ports of a VPC.
     pub async fn ports_of_vpc(&self, id: VpcId) -> Result<Vec<PortRecord>, StoreError> {
         let query = sql("SELECT * FROM ports WHERE vpc = $1 ORDER BY id").bind(id.to_string());
@@ -170,8 +422,9 @@ impl Store {
     }
 
     /// The ports of a VPC that the network is to serve: not those of instances that are being deleted, or whose create
-    /// or unshelve is being undone, and not of those that have nothing on the host, shelved or never made. Whoever asks for them to make them so has to keep a delete
-    /// from undoing it until that is done.
+    /// or unshelve is being undone, and not of those that have nothing on the host, shelved or never made; nor those
+    /// that no instance has. Whoever asks for them to make them so has to keep a delete from undoing it until that is
+    /// done.
     pub async fn served_ports_of_vpc(&self, id: VpcId) -> Result<Vec<PortRecord>, StoreError> {
         let query = sql("SELECT p.* FROM ports p JOIN instances i ON i.id = p.instance \
                          LEFT JOIN operations o ON o.id = i.operation WHERE p.vpc = $1 \
@@ -189,17 +442,28 @@ impl Store {
         self.list(query, PortRecord::read).await
     }
 
-    /// The ports of an instance.
+    /// The ports of an instance, the primary one first.
     pub async fn ports_of_instance(&self, id: InstanceId) -> Result<Vec<PortRecord>, StoreError> {
-        let query = sql("SELECT * FROM ports WHERE instance = $1 ORDER BY id").bind(id.to_string());
+        let query = sql("SELECT * FROM ports WHERE instance = $1 ORDER BY slot, id").bind(id.to_string());
         self.list(query, PortRecord::read).await
     }
 
     /// The ports of the instances of a page, in one query.
     pub async fn ports_of_instances(&self, ids: &[InstanceId]) -> Result<Vec<PortRecord>, StoreError> {
-        match in_instances("SELECT * FROM ports", ids) {
-            Some(query) => self.list(query, PortRecord::read).await,
-            None => Ok(Vec::new()),
-        }
+        let mut ports = match in_instances("SELECT * FROM ports", ids) {
+            Some(query) => self.list(query, PortRecord::read).await?,
+            None => Vec::new(),
+        };
+        ports.sort_by_key(|port| (port.slot, port.id));
+        Ok(ports)
     }
+}
+
+/// Forgets a port; a static public IP of it is free, an ephemeral one goes.
+pub(crate) async fn remove(tx: &mut Tx, port: &PortRecord) -> Result<(), StoreError> {
+    public_ip::leave(tx, port.id).await?;
+    tx.run(sql("DELETE FROM ports WHERE id = $1").bind(port.id.to_string()))
+        .await?;
+    tx.event(NewEvent::about("port.deleted", &port.id, &port.called()))
+        .await
 }

@@ -9,7 +9,7 @@ use berth_model::{Action, Fallback, Position, Stable, Standing, VolumeState, Wor
 
 use crate::event::NewEvent;
 use crate::operation::Phase;
-use crate::{Claim, ClaimError, Entry, EntryKind, Fault, attached, journal, transition};
+use crate::{Claim, ClaimError, Entry, EntryKind, Fault, attached, journal, nic, transition};
 
 /// What a look at the guest found, where the fallback is what is found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -105,7 +105,10 @@ impl Claim {
         )
         .await?;
         match self.position.action() {
-            Action::Create => attached::not_created(&mut tx, self.instance).await?,
+            Action::Create => {
+                attached::not_created(&mut tx, self.instance).await?;
+                nic::not_created(&mut tx, self.instance).await?;
+            }
             Action::Delete => attached::set_root_state(&mut tx, self.instance, VolumeState::Error).await?,
             _ => {}
         }

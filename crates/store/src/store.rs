@@ -11,7 +11,7 @@ use tokio::sync::{Mutex, broadcast};
 use crate::event::EventRecord;
 use crate::row::{Columns as _, Sql, sql};
 use crate::tx::Tx;
-use crate::{Database, StoreError, link, migrate};
+use crate::{Database, StoreError, link, migrate, vpc};
 
 /// How many events a subscriber may be behind before it is told that it lagged and reads them with
 /// [`Store::events_after`] instead.
@@ -70,7 +70,11 @@ impl Store {
             lock: std::sync::Mutex::new(lock),
             database,
         };
-        Ok(Self { inner: Arc::new(inner) })
+        let store = Self { inner: Arc::new(inner) };
+        let mut tx = store.begin().await?;
+        vpc::complete(&mut tx).await?;
+        tx.commit().await?;
+        Ok(store)
     }
 
     /// Closes the connections and gives up the lock, after the write under way. Clones can do nothing from then on.

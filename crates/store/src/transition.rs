@@ -1,7 +1,8 @@
 //! The only writer of an instance's row once it is made: load, change, write if nobody wrote meanwhile.
 //!
 //! What follows from a change follows here, so that nothing can forget it: the revision, the `instance.state` event
-//! when the documented state is another, the usage interval when what is billed is another.
+//! when the documented state is another, the usage interval when what is billed is another, and that an instance that
+//! is off gives its ephemeral public IPs back.
 
 use berth_model::{InstanceId, OperationId, Stable, Standing};
 
@@ -9,7 +10,7 @@ use crate::event::NewEvent;
 use crate::instance::instances;
 use crate::row::{maybe_to_json, sql, to_json};
 use crate::tx::Tx;
-use crate::{InstanceRecord, StoreError, attached, image, usage};
+use crate::{InstanceRecord, StoreError, attached, image, nic, usage};
 
 /// An instance as a transaction holds it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,6 +66,9 @@ pub(crate) async fn write(tx: &mut Tx, before: &Held, after: &Held, why: Why) ->
         return Ok(false);
     }
     usage::bill(tx, before, after).await?;
+    if let Standing::Resting(Stable::Stopped | Stable::ShelvedOffloaded) = now.standing {
+        nic::return_ephemeral(tx, now.id).await?;
+    }
     if before.record.standing.state() != now.standing.state() {
         tx.event(state_event(now, why)).await?;
     }
@@ -85,12 +89,9 @@ pub(crate) fn state_event(record: &InstanceRecord, why: Why) -> NewEvent {
 /// Its operations, journal and usage stay.
 pub(crate) async fn remove(tx: &mut Tx, held: &Held, why: Why) -> Result<bool, StoreError> {
     let record = &held.record;
-    for own in [
-        "DELETE FROM ports WHERE instance = $1",
-        "DELETE FROM user_data WHERE instance = $1",
-    ] {
-        tx.run(sql(own).bind(record.id.to_string())).await?;
-    }
+    nic::leave(tx, record.id).await?;
+    let data = sql("DELETE FROM user_data WHERE instance = $1");
+    tx.run(data.bind(record.id.to_string())).await?;
     attached::leave(tx, record.id).await?;
     image::forget_shelves(tx).await?;
     let delete = sql("DELETE FROM instances WHERE id = $1 AND revision = $2");

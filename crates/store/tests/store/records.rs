@@ -1,6 +1,6 @@
 //! Records: what is written is read back; names, addresses and numbers are given once.
 
-use berth_model::{Action, Code, Gib, InstanceId, Stable, VolumeId, VolumeState, VpcId};
+use berth_model::{Action, Code, Gib, InstanceId, Mac, Stable, VolumeId, VolumeState, VpcId};
 use berth_store::{NetworkTemplate, Page, StoreError};
 
 use crate::support::*;
@@ -66,12 +66,18 @@ async fn an_instance_is_read_back(bed: Bed) {
     );
     assert_eq!(bed.store.volumes_of_instances(&[new.id]).await.unwrap(), [volume]);
     let port = bed.store.ports_of_instance(new.id).await.unwrap().pop().unwrap();
+    let made = berth_store::NicOfNew::New {
+        id: port.id,
+        mac: port.mac,
+        vpc: port.vpc,
+        subnet: port.subnet,
+        address: None,
+        groups: None,
+    };
+    assert_eq!(new.nics, [made]);
+    assert_eq!(port.groups, [bed.vpc.groups[0].id]);
     assert_eq!(
-        (port.id, port.mac, port.subnet, port.vpc),
-        (new.port, new.mac, new.subnet, new.vpc)
-    );
-    assert_eq!(
-        bed.store.ports_of_vpc(new.vpc).await.unwrap(),
+        bed.store.ports_of_vpc(bed.vpc.id).await.unwrap(),
         std::slice::from_ref(&port)
     );
     assert_eq!(
@@ -82,6 +88,18 @@ async fn an_instance_is_read_back(bed: Bed) {
         [port]
     );
     assert_eq!(bed.store.ports_of_instances(&[]).await.unwrap(), []);
+}
+
+/// A NIC on that subnet.
+fn on(vpc: VpcId, subnet: berth_model::SubnetId, mac: Mac) -> berth_store::NicOfNew {
+    berth_store::NicOfNew::New {
+        id: berth_model::PortId::new(),
+        mac,
+        vpc,
+        subnet,
+        address: None,
+        groups: None,
+    }
 }
 
 async fn all_of_a_create_or_none(bed: Bed) {
@@ -110,14 +128,14 @@ async fn all_of_a_create_or_none(bed: Bed) {
         (
             "subnet",
             berth_store::NewInstance {
-                subnet: berth_model::SubnetId::new(),
+                nics: vec![on(bed.vpc.id, berth_model::SubnetId::new(), Mac::random())],
                 ..bed.new_instance("a")
             },
         ),
         (
             "subnet",
             berth_store::NewInstance {
-                vpc: VpcId::new(),
+                nics: vec![on(VpcId::new(), bed.vpc.subnets[0].id, Mac::random())],
                 ..bed.new_instance("a")
             },
         ),
@@ -166,7 +184,7 @@ async fn addresses_are_given_once_and_free_again(bed: Bed) {
     assert_eq!(of(bed.building().await.instance()).await, expected[1]);
     let taken = bed.store.ports_of_instance(claims[0].instance()).await.unwrap()[0].mac;
     let same = berth_store::NewInstance {
-        mac: taken,
+        nics: vec![on(bed.vpc.id, bed.vpc.subnets[0].id, taken)],
         ..bed.new_instance("d")
     };
     let refused = bed.store.create_instances(vec![same], &by()).await.unwrap_err();
@@ -190,8 +208,7 @@ async fn a_full_subnet_has_no_address(bed: Bed) {
     let vpc = bed.store.ensure_default_network("small", &template).await.unwrap();
     let on_it = |named: &str| berth_store::NewInstance {
         project: "small".to_owned(),
-        vpc: vpc.id,
-        subnet: vpc.subnets[0].id,
+        nics: vec![on(vpc.id, vpc.subnets[0].id, Mac::random())],
         ..bed.new_instance(named)
     };
     let six = (0..6).map(|number| on_it(&format!("i-{number}"))).collect();

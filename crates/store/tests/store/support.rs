@@ -7,7 +7,7 @@ use berth_model::{
     OsFamily, Policy, PortId, Position, Stable, Visibility, VolumeId, default_catalog,
 };
 use berth_store::{
-    Claim, Database, Fault, Found, ImageRecord, InstanceRecord, KeyPairRecord, NetworkTemplate, NewInstance,
+    Claim, Database, Fault, Found, ImageRecord, InstanceRecord, KeyPairRecord, NetworkTemplate, NewInstance, NicOfNew,
     ROOT_LAYER, Requester, Store, VpcRecord,
 };
 use jiff::Timestamp;
@@ -169,10 +169,20 @@ impl Bed {
             volume_type: "ssd".to_owned(),
             volumes: Vec::new(),
             root_size: Gib(8),
-            port: PortId::new(),
+            nics: vec![self.nic()],
+            public_ip: None,
+        }
+    }
+
+    /// A NIC on the default subnet.
+    pub(crate) fn nic(&self) -> NicOfNew {
+        NicOfNew::New {
+            id: PortId::new(),
             mac: Mac::random(),
-            subnet: self.vpc.subnets[0].id,
             vpc: self.vpc.id,
+            subnet: self.vpc.subnets[0].id,
+            address: None,
+            groups: None,
         }
     }
 

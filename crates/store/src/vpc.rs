@@ -1,0 +1,283 @@
+//! VPCs: what belongs to one, and that it goes only when nothing does.
+
+use std::collections::HashMap;
+use std::net::Ipv4Addr;
+
+use berth_model::{Name, SubnetId, VpcId};
+use ipnet::Ipv4Net;
+use jiff::Timestamp;
+use sqlx::any::AnyRow;
+
+use crate::addresses::Numbers;
+use crate::event::NewEvent;
+use crate::instance::canonical;
+use crate::row::{Columns as _, Sql, sql};
+use crate::security_group::{self, GroupRecord};
+use crate::subnet::{self, SubnetRecord};
+use crate::tx::Tx;
+use crate::{Page, Store, StoreError};
+
+/// A VPC: one network namespace.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VpcRecord {
+    /// Its id.
+    pub id: VpcId,
+    /// The project it belongs to.
+    pub project: String,
+    /// Its name, unique in its project.
+    pub name: Name,
+    /// A small number that no other VPC has, from 1.
+    pub index: u32,
+    /// Its subnets, in the order of their numbers.
+    pub subnets: Vec<SubnetRecord>,
+    /// Its security groups, in the order of their numbers.
+    pub groups: Vec<GroupRecord>,
+    /// When it was made; kept to the microsecond.
+    pub created_at: Timestamp,
+}
+
+/// What the default subnet of a project is made from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NetworkTemplate {
+    /// Its addresses.
+    pub cidr: Ipv4Net,
+    /// The address of its gateway.
+    pub gateway: Ipv4Addr,
+}
+
+/// The name of the VPC, and of the subnet, that a project has without asking; and of the group that a VPC has.
+pub(crate) const DEFAULT: &str = "default";
+
+impl VpcRecord {
+    fn read(row: &AnyRow) -> Result<Self, StoreError> {
+        Ok(Self {
+            id: row.parsed("id")?,
+            project: row.text("project")?,
+            name: row.parsed("name")?,
+            index: row.number("number")?,
+            subnets: Vec::new(),
+            groups: Vec::new(),
+            created_at: row.time("created_at")?,
+        })
+    }
+
+    /// The group that ports are in if they are told no other.
+    pub fn default_group(&self) -> Option<&GroupRecord> {
+        self.groups.iter().find(|group| group.default)
+    }
+}
+
+/// Reads a VPC, without what belongs to it. [`StoreError::NotFound`].
+pub(crate) async fn load(tx: &mut Tx, id: VpcId) -> Result<VpcRecord, StoreError> {
+    let row = tx
+        .optional(sql("SELECT * FROM vpcs WHERE id = $1").bind(id.to_string()))
+        .await?;
+    VpcRecord::read(&row.ok_or_else(|| StoreError::not_found("VPC", &id))?)
+}
+
+async fn check_name(tx: &mut Tx, project: &str, name: &str) -> Result<(), StoreError> {
+    let taken = sql("SELECT id FROM vpcs WHERE project = $1 AND name = $2");
+    match tx
+        .optional(taken.bind(project.to_owned()).bind(name.to_owned()))
+        .await?
+    {
+        None => Ok(()),
+        Some(_) => Err(StoreError::AlreadyExists {
+            what: "VPC",
+            name: name.to_owned(),
+        }),
+    }
+}
+
+/// Writes down a VPC with its default group.
+async fn insert(tx: &mut Tx, project: &str, name: &str) -> Result<VpcId, StoreError> {
+    let id = VpcId::new();
+    let number = Numbers::of(&tx.all(sql("SELECT number FROM vpcs")).await?)?.take()?;
+    let vpc = sql("INSERT INTO vpcs (id, project, name, number, created_at) VALUES ($1, $2, $3, $4, $5)")
+        .bind(id.to_string())
+        .bind(project.to_owned())
+        .bind(name.to_owned())
+        .bind(i64::from(number))
+        .bind(tx.micros());
+    tx.run(vpc).await?;
+    tx.event(NewEvent::about("vpc.created", &id, name)).await?;
+    security_group::insert_default(tx, project, id).await?;
+    Ok(id)
+}
+
+/// VPCs that were made before there were groups get their default group, and their ports are put into it.
+pub(crate) async fn complete(tx: &mut Tx) -> Result<(), StoreError> {
+    let old = sql("SELECT id, project FROM vpcs v \
+                   WHERE NOT EXISTS (SELECT 1 FROM security_groups g WHERE g.vpc = v.id)");
+    for row in tx.all(old).await? {
+        let vpc: VpcId = row.parsed("id")?;
+        let group = security_group::insert_default(tx, &row.text("project")?, vpc).await?;
+        let put = sql("UPDATE ports SET security_groups = $1 WHERE vpc = $2");
+        let groups = crate::row::to_json(&[group])?;
+        tx.run(put.bind(groups).bind(vpc.to_string())).await?;
+    }
+    Ok(())
+}
+
+impl Store {
+    /// The default VPC of a project, made with one subnet if it isn't there. One that is there is left as it is,
+    /// whatever the template says now.
+    pub async fn ensure_default_network(
+        &self,
+        project: &str,
+        template: &NetworkTemplate,
+    ) -> Result<VpcRecord, StoreError> {
+        if let Some(found) = self.default_network(project).await? {
+            return Ok(found);
+        }
+        self.make_default_network(project, template).await?;
+        let made = self.default_network(project).await?;
+        made.ok_or_else(|| StoreError::not_found("VPC", DEFAULT))
+    }
+
+    async fn default_network(&self, project: &str) -> Result<Option<VpcRecord>, StoreError> {
+        let query = sql("SELECT * FROM vpcs WHERE project = $1 AND name = $2");
+        let query = query.bind(project.to_owned()).bind(DEFAULT);
+        self.complete_vpc(self.one(query, VpcRecord::read).await?).await
+    }
+
+    async fn make_default_network(&self, project: &str, template: &NetworkTemplate) -> Result<(), StoreError> {
+        let mut tx = self.begin().await?;
+        match check_name(&mut tx, project, DEFAULT).await {
+            // Made by somebody else meanwhile.
+            Err(StoreError::AlreadyExists { .. }) => return Ok(()),
+            checked => checked?,
+        }
+        let id = insert(&mut tx, project, DEFAULT).await?;
+        let subnet = SubnetRecord {
+            id: SubnetId::new(),
+            vpc: id,
+            name: DEFAULT.parse().map_err(|error| StoreError::corrupt("name", &error))?,
+            index: 1,
+            cidr: template.cidr,
+            gateway: template.gateway,
+            dns: Vec::new(),
+            ntp: Vec::new(),
+            nat: true,
+            created_at: tx.at,
+        };
+        subnet::insert(&mut tx, &subnet).await?;
+        tx.commit().await
+    }
+
+    /// Makes a VPC with its default group. [`StoreError::AlreadyExists`] if the project has one of that name.
+    pub async fn create_vpc(&self, project: &str, name: &Name) -> Result<VpcRecord, StoreError> {
+        let mut tx = self.begin().await?;
+        check_name(&mut tx, project, name.as_str()).await?;
+        let id = insert(&mut tx, project, name.as_str()).await?;
+        tx.commit().await?;
+        self.vpc(id).await?.ok_or_else(|| StoreError::not_found("VPC", &id))
+    }
+
+    /// Gives a VPC another name.
+    pub async fn rename_vpc(&self, id: VpcId, name: &Name) -> Result<(), StoreError> {
+        let mut tx = self.begin().await?;
+        let vpc = load(&mut tx, id).await?;
+        if vpc.name == *name {
+            return Ok(());
+        }
+        check_name(&mut tx, &vpc.project, name.as_str()).await?;
+        let rename = sql("UPDATE vpcs SET name = $1 WHERE id = $2").bind(name.to_string());
+        tx.run(rename.bind(id.to_string())).await?;
+        tx.event(NewEvent::about("vpc.changed", &id, name)).await?;
+        tx.commit().await
+    }
+
+    /// [`StoreError::InUse`] if a VPC has a subnet.
+    pub async fn check_vpc_unused(&self, id: VpcId) -> Result<(), StoreError> {
+        let query = sql("SELECT name FROM subnets WHERE vpc = $1 ORDER BY number LIMIT 1").bind(id.to_string());
+        match self.one(query, |row| row.text("name")).await? {
+            Some(name) => Err(in_use(&name)),
+            None => Ok(()),
+        }
+    }
+
+    /// Forgets a VPC and its groups. [`StoreError::InUse`] if it has a subnet.
+    pub async fn delete_vpc(&self, id: VpcId) -> Result<(), StoreError> {
+        let mut tx = self.begin().await?;
+        let vpc = load(&mut tx, id).await?;
+        let used = sql("SELECT name FROM subnets WHERE vpc = $1 ORDER BY number LIMIT 1").bind(id.to_string());
+        if let Some(row) = tx.optional(used).await? {
+            return Err(in_use(&row.text("name")?));
+        }
+        for delete in [
+            "DELETE FROM security_groups WHERE vpc = $1",
+            "DELETE FROM vpcs WHERE id = $1",
+        ] {
+            tx.run(sql(delete).bind(id.to_string())).await?;
+        }
+        tx.event(NewEvent::about("vpc.deleted", &id, &vpc.name)).await?;
+        tx.commit().await
+    }
+
+    /// A VPC.
+    pub async fn vpc(&self, id: VpcId) -> Result<Option<VpcRecord>, StoreError> {
+        let query = sql("SELECT * FROM vpcs WHERE id = $1").bind(id.to_string());
+        self.complete_vpc(self.one(query, VpcRecord::read).await?).await
+    }
+
+    /// The VPC of a project with that name or id.
+    pub async fn find_vpc(&self, project: &str, reference: &str) -> Result<VpcRecord, StoreError> {
+        let query = sql("SELECT * FROM vpcs WHERE project = $1 AND (id = $2 OR name = $2)");
+        let query = query.bind(project.to_owned()).bind(canonical::<VpcId>(reference));
+        let found = self.complete_vpc(self.one(query, VpcRecord::read).await?).await?;
+        found.ok_or_else(|| StoreError::not_found("VPC", reference))
+    }
+
+    /// A page of a project's VPCs.
+    pub async fn vpcs_of(&self, project: &str, page: Page<VpcId>) -> Result<Vec<VpcRecord>, StoreError> {
+        let query = sql("SELECT * FROM vpcs WHERE project = $3 AND id > $1 ORDER BY id LIMIT $2")
+            .bind(page.after())
+            .bind(i64::from(page.limit))
+            .bind(project.to_owned());
+        let found = self.list(query, VpcRecord::read).await?;
+        self.complete_vpcs(found).await
+    }
+
+    /// Every VPC.
+    pub async fn vpcs(&self) -> Result<Vec<VpcRecord>, StoreError> {
+        let query = sql("SELECT * FROM vpcs ORDER BY id");
+        let found = self.list(query, VpcRecord::read).await?;
+        self.complete_vpcs(found).await
+    }
+
+    async fn complete_vpc(&self, vpc: Option<VpcRecord>) -> Result<Option<VpcRecord>, StoreError> {
+        let Some(mut vpc) = vpc else { return Ok(None) };
+        let of = |select: &'static str| -> Sql { sql(select).bind(vpc.id.to_string()) };
+        let subnets = of("SELECT * FROM subnets WHERE vpc = $1 ORDER BY number");
+        let groups = of("SELECT * FROM security_groups WHERE vpc = $1 ORDER BY number");
+        vpc.subnets = self.list(subnets, SubnetRecord::read).await?;
+        vpc.groups = self.list(groups, GroupRecord::read).await?;
+        Ok(Some(vpc))
+    }
+
+    async fn complete_vpcs(&self, mut vpcs: Vec<VpcRecord>) -> Result<Vec<VpcRecord>, StoreError> {
+        let all = sql("SELECT * FROM subnets ORDER BY vpc, number");
+        let mut subnets: HashMap<VpcId, Vec<SubnetRecord>> = HashMap::new();
+        for subnet in self.list(all, SubnetRecord::read).await? {
+            subnets.entry(subnet.vpc).or_default().push(subnet);
+        }
+        let all = sql("SELECT * FROM security_groups ORDER BY vpc, number");
+        let mut groups: HashMap<VpcId, Vec<GroupRecord>> = HashMap::new();
+        for group in self.list(all, GroupRecord::read).await? {
+            groups.entry(group.vpc).or_default().push(group);
+        }
+        for vpc in &mut vpcs {
+            vpc.subnets = subnets.remove(&vpc.id).unwrap_or_default();
+            vpc.groups = groups.remove(&vpc.id).unwrap_or_default();
+        }
+        Ok(vpcs)
+    }
+}
+
+fn in_use(subnet: &str) -> StoreError {
+    StoreError::InUse {
+        what: "VPC",
+        by: format!("subnet '{subnet}'"),
+    }
+}
