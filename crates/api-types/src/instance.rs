@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use berth_model::{Code, Gib, ImageId, InstanceId, Mac, Name, OnBoot, OnCrash, VolumeId};
+use berth_model::{Code, Gib, ImageId, InstanceId, Mac, Name, OnBoot, OnCrash, PortId, VolumeId};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -47,6 +47,45 @@ pub struct CreateInstances {
     /// The volumes it has besides its root, at most 10.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub volumes: Vec<VolumeOfInstance>,
+    /// Its NICs, the primary one first, at most as many as its type has; one in the subnet `default` if not given.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub nics: Vec<NicOfInstance>,
+    /// The security groups that the ports made for it are in, by name or id; that of their VPC, `default`, if there are
+    /// none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub security_groups: Vec<String>,
+    /// A public IP for its primary port.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub public_ip: Option<PublicIpOfInstance>,
+}
+
+/// A NIC that an instance is made with: a port that is there, or a new one in a subnet.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NicOfInstance {
+    /// The subnet of a new port: its name or id, or `VPC/NAME`; `default` if neither it nor a port is given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subnet: Option<String>,
+    /// The address of a new port in its subnet; a free one if not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub address: Option<Ipv4Addr>,
+    /// The name or id of a port that is there; with nothing else then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub port: Option<String>,
+}
+
+/// The public IP that an instance is made with: a static one of the project by its address, or an ephemeral one.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PublicIpOfInstance {
+    /// A static one that no port has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub address: Option<Ipv4Addr>,
+    /// The pool that an ephemeral one is taken from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pool: Option<String>,
 }
 
 /// A volume that an instance is made with: a size for a new, blank one, or the name or id of one that is there.
@@ -133,7 +172,7 @@ pub struct InstanceView {
     pub login: String,
     /// The name of the key pair that may log in.
     pub key: Option<String>,
-    /// Its addresses.
+    /// Its addresses, that of its primary port first.
     pub addresses: Vec<AddressView>,
     /// The id of its root volume.
     #[schema(value_type = Option<String>)]
@@ -167,6 +206,9 @@ pub struct InstanceView {
 /// An address of an instance.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct AddressView {
+    /// The port that has it.
+    #[schema(value_type = String)]
+    pub port: PortId,
     /// The fixed address.
     #[schema(value_type = String)]
     pub address: Ipv4Addr,
@@ -175,6 +217,10 @@ pub struct AddressView {
     pub mac: Mac,
     /// The subnet's name.
     pub subnet: String,
+    /// The public IP of the port.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub public: Option<Ipv4Addr>,
 }
 
 /// What went wrong with an instance.

@@ -8,6 +8,8 @@
 //!   /v1/host        host        /v1/host/check check    /v1/lifecycle   lifecycle
 //!   /v1/volumes     volume      /v1/snapshots snapshot  every error     problem
 //!   /v1/catalog     catalog     /v1/instances/{instance}/history        history
+//!   /v1/vpcs        vpc         /v1/subnets   subnet    /v1/security-groups  security_group
+//!   /v1/ports       port        /v1/public-ips, /v1/public-ip-pools     public_ip
 //! ```
 
 mod catalog;
@@ -21,9 +23,14 @@ mod keypair;
 mod lifecycle;
 mod operation;
 mod page;
+mod port;
 mod problem;
+mod public_ip;
+mod security_group;
 mod snapshot;
+mod subnet;
 mod volume;
+mod vpc;
 
 pub use catalog::CatalogEntryView;
 pub use check::{FindingView, HostCheck};
@@ -32,18 +39,25 @@ pub use history::{Happened, HistoryEntry, StepOutcome};
 pub use host::{HostView, KvmView, LinkView};
 pub use image::{ImageListQuery, ImageSettings, ImageView, PropertiesView, PullImage};
 pub use instance::{
-    AddressView, CreateInstances, Created, FaultView, InstanceView, RebootInstance, ResizeInstance, StopInstance,
-    VolumeOfInstance,
+    AddressView, CreateInstances, Created, FaultView, InstanceView, NicOfInstance, PublicIpOfInstance, RebootInstance,
+    ResizeInstance, StopInstance, VolumeOfInstance,
 };
 pub use keypair::{CreateKeyPair, CreatedKeyPair, KeyPairView};
 pub use lifecycle::{ActionView, AfterCrash, Begins, Lands, LifecycleView, OnFailure, StateView, StepView};
 pub use operation::{OperationView, Outcome, ProgressView, Wait};
 pub use page::{Page, PageQuery};
+pub use port::{AttachPort, ChangePort, CountersView, CreatePort, PortQuery, PortView};
 pub use problem::Problem;
+pub use public_ip::{AllocatePublicIp, AttachPublicIp, GivePublicIp, PublicIpPoolView, PublicIpView};
+pub use security_group::{
+    ChangeSecurityGroup, CreateRule, CreateSecurityGroup, RuleView, SecurityGroupQuery, SecurityGroupView,
+};
 pub use snapshot::{CreateSnapshot, SnapshotInstance, SnapshotQuery, SnapshotView};
+pub use subnet::{ChangeSubnet, CreateSubnet, SubnetQuery, SubnetView};
 pub use volume::{
     AttachVolume, ChangeVolume, CreateVolume, DetachVolume, ExtendVolume, SaveVolume, VolumeTypeView, VolumeView,
 };
+pub use vpc::{ChangeVpc, CreateVpc, VpcView};
 
 /// What the `Upgrade` header names when a request turns its connection into a raw stream of bytes.
 pub const STREAM_PROTOCOL: &str = "berth-stream";

@@ -1,0 +1,135 @@
+//! Security groups on the wire: what may reach a port, and what it may reach. A group is named as `NAME` where that is
+//! clear, or as `VPC/NAME`, or by its id. What no rule of any of a port's groups allows is dropped.
+
+use berth_model::{Direction, Name, PortRange, Protocol, RuleId, SecurityGroupId, VpcId};
+use ipnet::Ipv4Net;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+/// The body of `POST /v1/security-groups`.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CreateSecurityGroup {
+    /// Its name, unique in its VPC.
+    #[schema(value_type = String)]
+    pub name: Name,
+    /// The VPC's name or id, `default` if not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vpc: Option<String>,
+    /// What it is for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+}
+
+/// The body of `PATCH /v1/security-groups/{group}`: what isn't given stays.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ChangeSecurityGroup {
+    /// Another name; the group `default` keeps its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub name: Option<Name>,
+    /// What it is for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+}
+
+/// The body of `POST /v1/security-groups/{group}/rules`. The far end is `cidr` or `group`; everybody with neither.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CreateRule {
+    /// `ingress` (if not given): flows towards the group's ports; `egress`: flows from them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub direction: Option<Direction>,
+    /// `tcp` (if not given), `udp`, `icmp` or `any`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub protocol: Option<Protocol>,
+    /// A port such as `443`, or a range such as `8000-8080`, of tcp or udp; all ports if not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub ports: Option<PortRange>,
+    /// The far end is in this network.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub cidr: Option<Ipv4Net>,
+    /// The far end is a port in this group of the same VPC: its name or id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
+}
+
+/// Which security groups are wanted.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct SecurityGroupQuery {
+    /// Only those of this VPC: its name or id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vpc: Option<String>,
+    /// The most entries on the page: 1 to 500, 100 if not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u32>,
+    /// Only entries after this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<String>,
+}
+
+/// A security group.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct SecurityGroupView {
+    /// Its id.
+    #[schema(value_type = String)]
+    pub id: SecurityGroupId,
+    /// Its name.
+    #[schema(value_type = String)]
+    pub name: Name,
+    /// The VPC it is part of.
+    #[schema(value_type = String)]
+    pub vpc: VpcId,
+    /// That VPC's name.
+    #[schema(value_type = String)]
+    pub vpc_name: Name,
+    /// What it is for.
+    pub description: String,
+    /// Whether it is the one its VPC was made with: ports are in it that are in no other.
+    pub default: bool,
+    /// Its rules.
+    pub rules: Vec<RuleView>,
+    /// How many ports are in it.
+    pub ports: u64,
+    /// When it was made.
+    #[schema(value_type = String, format = DateTime)]
+    pub created_at: Timestamp,
+}
+
+/// A rule of a security group: what it allows. The far end is `cidr` or `group`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct RuleView {
+    /// Its id.
+    #[schema(value_type = String)]
+    pub id: RuleId,
+    /// `ingress`: flows towards the group's ports; `egress`: flows from them.
+    #[schema(value_type = String)]
+    pub direction: Direction,
+    /// `tcp`, `udp`, `icmp` or `any`.
+    #[schema(value_type = String)]
+    pub protocol: Protocol,
+    /// To which ports; to all if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub ports: Option<PortRange>,
+    /// The network of the far end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub cidr: Option<Ipv4Net>,
+    /// The group of the far end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub group: Option<SecurityGroupId>,
+    /// That group's name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub group_name: Option<Name>,
+}
