@@ -14,6 +14,8 @@
 mod error;
 mod event;
 mod http;
+mod networks;
+mod public_ips;
 mod resources;
 mod sse;
 mod stream;

@@ -1,0 +1,196 @@
+//! VPCs, subnets, security groups and ports: one method a route. All of these are done when the answer is there.
+
+use berth_api_types::{
+    AttachPort, ChangePort, ChangeSecurityGroup, ChangeSubnet, ChangeVpc, CreatePort, CreateRule, CreateSecurityGroup,
+    CreateSubnet, CreateVpc, PortView, RuleView, SecurityGroupView, SubnetView, VpcView,
+};
+use reqwest::Method;
+
+use crate::http::encoded;
+use crate::{Client, ClientError};
+
+/// VPCs.
+impl Client {
+    /// Lists all VPCs.
+    pub async fn vpcs(&self) -> Result<Vec<VpcView>, ClientError> {
+        self.all("/v1/vpcs", &[]).await
+    }
+
+    /// Shows a VPC.
+    pub async fn vpc(&self, reference: &str) -> Result<VpcView, ClientError> {
+        self.get(&vpc(reference)).await
+    }
+
+    /// Makes a VPC, with a default security group and no subnets.
+    pub async fn create_vpc(&self, request: &CreateVpc) -> Result<VpcView, ClientError> {
+        self.post("/v1/vpcs", request).await
+    }
+
+    /// Gives a VPC another name.
+    pub async fn change_vpc(&self, reference: &str, change: &ChangeVpc) -> Result<VpcView, ClientError> {
+        self.json(self.request(Method::PATCH, &vpc(reference)).json(change))
+            .await
+    }
+
+    /// Deletes a VPC.
+    pub async fn delete_vpc(&self, reference: &str) -> Result<(), ClientError> {
+        self.delete(&vpc(reference)).await.map(drop)
+    }
+}
+
+/// Subnets.
+impl Client {
+    /// Lists all subnets, or those of one VPC.
+    pub async fn subnets(&self, vpc: Option<&str>) -> Result<Vec<SubnetView>, ClientError> {
+        self.all("/v1/subnets", &given([("vpc", vpc)])).await
+    }
+
+    /// Shows a subnet.
+    pub async fn subnet(&self, reference: &str) -> Result<SubnetView, ClientError> {
+        self.get(&subnet(reference)).await
+    }
+
+    /// Makes a subnet.
+    pub async fn create_subnet(&self, request: &CreateSubnet) -> Result<SubnetView, ClientError> {
+        self.post("/v1/subnets", request).await
+    }
+
+    /// Changes what is given of a subnet.
+    pub async fn change_subnet(&self, reference: &str, change: &ChangeSubnet) -> Result<SubnetView, ClientError> {
+        self.json(self.request(Method::PATCH, &subnet(reference)).json(change))
+            .await
+    }
+
+    /// Deletes a subnet.
+    pub async fn delete_subnet(&self, reference: &str) -> Result<(), ClientError> {
+        self.delete(&subnet(reference)).await.map(drop)
+    }
+}
+
+/// Security groups.
+impl Client {
+    /// Lists all security groups, or those of one VPC.
+    pub async fn security_groups(&self, vpc: Option<&str>) -> Result<Vec<SecurityGroupView>, ClientError> {
+        self.all("/v1/security-groups", &given([("vpc", vpc)])).await
+    }
+
+    /// Shows a security group.
+    pub async fn security_group(&self, reference: &str) -> Result<SecurityGroupView, ClientError> {
+        self.get(&group(reference, "")).await
+    }
+
+    /// Makes a security group.
+    pub async fn create_security_group(&self, request: &CreateSecurityGroup) -> Result<SecurityGroupView, ClientError> {
+        self.post("/v1/security-groups", request).await
+    }
+
+    /// Changes what is given of a security group.
+    pub async fn change_security_group(
+        &self,
+        reference: &str,
+        change: &ChangeSecurityGroup,
+    ) -> Result<SecurityGroupView, ClientError> {
+        self.json(self.request(Method::PATCH, &group(reference, "")).json(change))
+            .await
+    }
+
+    /// Deletes a security group.
+    pub async fn delete_security_group(&self, reference: &str) -> Result<(), ClientError> {
+        self.delete(&group(reference, "")).await.map(drop)
+    }
+
+    /// Adds a rule to a security group.
+    pub async fn add_rule(&self, reference: &str, rule: &CreateRule) -> Result<RuleView, ClientError> {
+        self.post(&group(reference, "/rules"), rule).await
+    }
+
+    /// Takes a rule, by its id, from a security group.
+    pub async fn delete_rule(&self, reference: &str, rule: &str) -> Result<(), ClientError> {
+        let path = group(reference, &format!("/rules/{}", encoded(rule)));
+        self.delete(&path).await.map(drop)
+    }
+}
+
+/// Ports.
+impl Client {
+    /// Lists all ports, or those of one instance, subnet or VPC.
+    pub async fn ports(
+        &self,
+        instance: Option<&str>,
+        subnet: Option<&str>,
+        vpc: Option<&str>,
+    ) -> Result<Vec<PortView>, ClientError> {
+        let query = given([("instance", instance), ("subnet", subnet), ("vpc", vpc)]);
+        self.all("/v1/ports", &query).await
+    }
+
+    /// Shows a port, with its counters.
+    pub async fn port(&self, reference: &str) -> Result<PortView, ClientError> {
+        self.get(&port(reference, "")).await
+    }
+
+    /// Makes a port.
+    pub async fn create_port(&self, request: &CreatePort) -> Result<PortView, ClientError> {
+        self.post("/v1/ports", request).await
+    }
+
+    /// Changes what is given of a port.
+    pub async fn change_port(&self, reference: &str, change: &ChangePort) -> Result<PortView, ClientError> {
+        self.json(self.request(Method::PATCH, &port(reference, "")).json(change))
+            .await
+    }
+
+    /// Attaches a port to an instance.
+    pub async fn attach_port(&self, reference: &str, how: &AttachPort) -> Result<PortView, ClientError> {
+        self.post(&port(reference, "/attach"), how).await
+    }
+
+    /// Detaches a port from its instance.
+    pub async fn detach_port(&self, reference: &str) -> Result<PortView, ClientError> {
+        self.post(&port(reference, "/detach"), &serde_json::json!({})).await
+    }
+
+    /// Deletes a port.
+    pub async fn delete_port(&self, reference: &str) -> Result<(), ClientError> {
+        self.delete(&port(reference, "")).await.map(drop)
+    }
+}
+
+/// The filters that are given.
+fn given<'a, const N: usize>(filters: [(&'a str, Option<&'a str>); N]) -> Vec<(&'a str, &'a str)> {
+    let pair = |(key, value): (&'a str, Option<&'a str>)| Some((key, value?));
+    filters.into_iter().filter_map(pair).collect()
+}
+
+fn vpc(reference: &str) -> String {
+    format!("/v1/vpcs/{}", encoded(reference))
+}
+
+fn subnet(reference: &str) -> String {
+    format!("/v1/subnets/{}", encoded(reference))
+}
+
+fn group(reference: &str, rest: &str) -> String {
+    format!("/v1/security-groups/{}{rest}", encoded(reference))
+}
+
+pub(crate) fn port(reference: &str, rest: &str) -> String {
+    format!("/v1/ports/{}{rest}", encoded(reference))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_slash_of_a_vpc_and_a_name_is_no_slash_of_the_path() {
+        assert_eq!(group("lab/web", "/rules"), "/v1/security-groups/lab%2Fweb/rules");
+        assert_eq!(subnet("lab/.."), "/v1/subnets/lab%2F..");
+    }
+
+    #[test]
+    fn only_what_is_given_is_asked_for() {
+        let query = given([("instance", None), ("subnet", Some("lab/a")), ("vpc", None)]);
+        assert_eq!(query, [("subnet", "lab/a")]);
+    }
+}
