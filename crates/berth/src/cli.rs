@@ -11,9 +11,14 @@ use crate::commands::image::ImageVerb;
 use crate::commands::instance::InstanceVerb;
 use crate::commands::keypair::KeypairVerb;
 use crate::commands::operation::OperationVerb;
+use crate::commands::port::PortVerb;
+use crate::commands::public_ip::PublicIpVerb;
+use crate::commands::security_group::SecurityGroupVerb;
 use crate::commands::snapshot::SnapshotVerb;
+use crate::commands::subnet::SubnetVerb;
 use crate::commands::types::TypeVerb;
 use crate::commands::volume::VolumeVerb;
+use crate::commands::vpc::VpcVerb;
 
 const ABOUT: &str = "\
 Berth turns a Linux host with KVM into a cloud VM service; this is its command line.
@@ -28,6 +33,9 @@ Examples:
   berth keypair create laptop --out ~/.ssh/laptop
   berth instance create web --image debian --type m2.large --key laptop --count 3
   berth volume create data --size 20 && berth volume attach data web-1
+  berth vpc create lab && berth subnet create front --vpc lab --cidr 10.1.0.0/24
+  berth security-group rule add default --port 443
+  berth public-ip allocate && berth public-ip attach 203.0.113.7 web-1
   berth instance ssh web-1 -i ~/.ssh/laptop
   berth instance list -o json | jq -r '.[].name'
   berth event watch";
@@ -84,6 +92,21 @@ pub(crate) enum Noun {
     /// Who may log in by ssh
     #[command(subcommand)]
     Keypair(KeypairVerb),
+    /// Private networks that know nothing of each other
+    #[command(subcommand)]
+    Vpc(VpcVerb),
+    /// The ranges of addresses of a VPC
+    #[command(subcommand)]
+    Subnet(SubnetVerb),
+    /// What may reach an instance, and what it may reach
+    #[command(subcommand, visible_alias = "sg")]
+    SecurityGroup(SecurityGroupVerb),
+    /// The NICs of instances
+    #[command(subcommand)]
+    Port(PortVerb),
+    /// Addresses at which instances are reached from outside
+    #[command(subcommand)]
+    PublicIp(PublicIpVerb),
     /// Work under way, and work that is done
     #[command(subcommand)]
     Operation(OperationVerb),
@@ -135,4 +158,16 @@ fn after_long_help() -> String {
     }
     text.push_str("  130  interrupted while waiting; the operation goes on");
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn what_may_be_typed_makes_sense() {
+        Cli::command().debug_assert();
+    }
 }

@@ -1,17 +1,20 @@
 //! `berth instance create`
 
 use std::io::Read as _;
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use berth_api_types::{CreateInstances, VolumeOfInstance};
+use berth_api_types::{CreateInstances, PublicIpOfInstance, VolumeOfInstance};
 use berth_model::{Gib, OnBoot, OnCrash};
 use clap::{Args, ValueEnum};
 
 use crate::cli::Waiting;
 use crate::commands::Context;
 use crate::commands::instance::{begin, finish};
+use crate::commands::network::public_address;
+use crate::commands::nics::Nics;
 use crate::failure::Failure;
 
 #[derive(Debug, Args)]
@@ -50,6 +53,18 @@ pub(crate) struct Create {
     /// there; with ',delete' behind it, it is deleted with the instance
     #[arg(long = "volume", value_name = "GB|VOLUME[,delete]", value_parser = volume)]
     volumes: Vec<VolumeOfInstance>,
+    #[command(flatten)]
+    nics: Nics,
+    /// A security group that its new NICs are in, up to 16 times [default: the VPC's 'default']
+    #[arg(long = "security-group", value_name = "GROUP")]
+    security_groups: Vec<String>,
+    /// Give its first NIC a public IP: a static one of the project by its address, or an ephemeral one without
+    #[arg(long, value_name = "ADDRESS", num_args = 0..=1, value_parser = public_address)]
+    #[allow(clippy::option_option, reason = "not given, given, given with a value")]
+    public_ip: Option<Option<Ipv4Addr>>,
+    /// Take the ephemeral public IP from this pool: see 'berth public-ip pools' [default: any with a free one]
+    #[arg(long, value_name = "POOL", requires = "public_ip")]
+    public_ip_pool: Option<String>,
     #[command(flatten)]
     waiting: Waiting,
 }
@@ -110,6 +125,12 @@ pub(super) async fn run(new: Create, cx: &Context) -> anyhow::Result<()> {
         root_size: new.root_size,
         keep_root: new.keep_root,
         volumes: new.volumes,
+        nics: new.nics.0,
+        security_groups: new.security_groups,
+        public_ip: new.public_ip.map(|address| PublicIpOfInstance {
+            address,
+            pool: new.public_ip_pool,
+        }),
     };
     let follower = begin(new.waiting, cx).await?;
     let operations = cx.client.create_instances(&request).await?.operations;
@@ -132,4 +153,47 @@ fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
             .map_err(wrong)?;
     }
     Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use clap::Parser as _;
+
+    use super::*;
+    use crate::cli::{Cli, Noun};
+    use crate::commands::instance::InstanceVerb;
+
+    /// What is typed for an instance `web`, or what is said of it.
+    fn typed(line: &str) -> Result<Create, String> {
+        let words = "berth instance create web --image tiny --type t1.nano".split(' ');
+        let cli = Cli::try_parse_from(words.chain(line.split_whitespace())).map_err(|error| error.to_string())?;
+        match cli.noun {
+            Noun::Instance(InstanceVerb::Create(new)) => Ok(new),
+            other => Err(format!("{other:?}")),
+        }
+    }
+
+    #[test]
+    fn a_public_ip_is_a_static_one_or_any() {
+        assert_eq!(typed("").unwrap().public_ip, None);
+        assert_eq!(typed("--public-ip").unwrap().public_ip, Some(None));
+        let address = Some(Some(Ipv4Addr::new(203, 0, 113, 7)));
+        assert_eq!(typed("--public-ip 203.0.113.7").unwrap().public_ip, address);
+        assert_eq!(typed("--public-ip=203.0.113.7 --no-wait").unwrap().public_ip, address);
+        let said = typed("--public-ip ten").unwrap_err();
+        assert!(
+            said.contains("'ten' is not an IPv4 address such as 203.0.113.7"),
+            "{said}"
+        );
+        assert!(typed("--public-ip-pool lab").is_err());
+    }
+
+    #[test]
+    fn several_nics_and_groups_may_be_typed() {
+        let new = typed("--subnet lab/a:10.1.0.7 --port vip --security-group web --security-group db").unwrap();
+        assert_eq!(new.nics.0.len(), 2);
+        assert_eq!(new.security_groups, ["web", "db"]);
+    }
 }

@@ -2,12 +2,13 @@
 
 use std::process::ExitCode;
 
-use berth_api_types::{InstanceView, OperationView, RebootInstance, StopInstance};
+use berth_api_types::{AddressView, InstanceView, OperationView, RebootInstance, StopInstance};
 use berth_client::ClientError;
 use clap::{Args, Subcommand};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::cli::Waiting;
+use crate::commands::network::{dash, joined};
 use crate::commands::{Context, create, resize, ssh, states, why};
 use crate::output::{self, ago, fields, or_dash, table};
 use crate::terminal;
@@ -94,7 +95,7 @@ pub(crate) enum InstanceVerb {
         #[arg(long, requires = "log", value_name = "N")]
         lines: Option<usize>,
     },
-    /// Log in to an instance by ssh, from within its VPC
+    /// Log in to an instance by ssh: at its public IP if it has one that answers, else from within its VPC
     Ssh(ssh::Ssh),
     /// Connect stdin and stdout to a TCP port of an instance, from within its VPC
     #[command(hide = true)]
@@ -249,21 +250,26 @@ fn print(instances: &Vec<InstanceView>, cx: &Context) -> anyhow::Result<()> {
                 one.name.to_string(),
                 state,
                 one.instance_type.clone(),
-                addresses(one),
+                dash(one.addresses.first().map(|first| first.address)),
+                dash(one.addresses.iter().find_map(|one| one.public)),
                 ago(one.created_at),
             ]
         };
         table(
-            ["name", "state", "type", "address", "created"],
+            ["name", "state", "type", "address", "public ip", "created"],
             instances.iter().map(row),
         )
     })?;
     Ok(())
 }
 
+/// All its addresses, each with its public one.
 fn addresses(instance: &InstanceView) -> String {
-    let all: Vec<_> = instance.addresses.iter().map(|one| one.address.to_string()).collect();
-    all.join(", ")
+    let one = |one: &AddressView| match one.public {
+        Some(public) => format!("{} (public {public})", one.address),
+        None => one.address.to_string(),
+    };
+    joined(&instance.addresses.iter().map(one).collect::<Vec<_>>())
 }
 
 fn volumes(instance: &InstanceView) -> String {

@@ -6,13 +6,21 @@ pub(crate) mod host;
 pub(crate) mod image;
 pub(crate) mod instance;
 pub(crate) mod keypair;
+mod network;
+mod nics;
 pub(crate) mod operation;
+pub(crate) mod port;
+pub(crate) mod public_ip;
 mod resize;
+mod rule;
+pub(crate) mod security_group;
 pub(crate) mod snapshot;
 mod ssh;
 mod states;
+pub(crate) mod subnet;
 pub(crate) mod types;
 pub(crate) mod volume;
+pub(crate) mod vpc;
 mod why;
 
 use std::path::PathBuf;
@@ -49,6 +57,11 @@ pub(crate) async fn run(noun: Noun, cx: &Context) -> anyhow::Result<ExitCode> {
         Noun::Image(verb) => image::run(verb, cx).await?,
         Noun::Type(verb) => types::run(verb, cx).await?,
         Noun::Keypair(verb) => keypair::run(verb, cx).await?,
+        Noun::Vpc(verb) => vpc::run(verb, cx).await?,
+        Noun::Subnet(verb) => subnet::run(verb, cx).await?,
+        Noun::SecurityGroup(verb) => security_group::run(verb, cx).await?,
+        Noun::Port(verb) => port::run(verb, cx).await?,
+        Noun::PublicIp(verb) => public_ip::run(verb, cx).await?,
         Noun::Operation(verb) => operation::run(verb, cx).await?,
         Noun::Event(verb) => event::run(verb, cx).await?,
         Noun::Host(verb) => host::run(verb, cx).await?,

@@ -1,15 +1,18 @@
-//! `berth instance ssh`: OpenSSH, by way of the daemon.
+//! `berth instance ssh`: OpenSSH, straight to the public IP or by way of the daemon.
 //!
-//! ssh's ProxyCommand is this program itself (`instance proxy`), so that the guest is reached from within its VPC and
-//! the caller needs nothing but the socket. The guest's host key is remembered under the instance's id: an address that
+//! An instance with a public IP is reached there, if it answers. Else ssh's ProxyCommand is this program itself
+//! (`instance proxy`), so that the guest is reached from within its VPC and the caller needs nothing but the socket. The guest's host key is remembered under the instance's id: an address that
 //! a later instance has again is not mistaken for this one.
 
 use std::ffi::OsString;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
+use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Args;
+use tokio::net::TcpStream;
 
 use crate::commands::Context;
 use crate::failure::Failure;
@@ -32,19 +35,25 @@ pub(crate) struct Ssh {
     command: Vec<OsString>,
 }
 
+/// How long a public IP may take to answer.
+const ANSWERS: Duration = Duration::from_secs(2);
+
 /// Runs ssh and exits as it does.
 pub(crate) async fn run(ssh: Ssh, cx: &Context) -> anyhow::Result<ExitCode> {
     let instance = cx.client.instance(&ssh.instance).await?;
     let login = ssh.login.unwrap_or(instance.login);
     let known_hosts = known_hosts()?;
-    let proxy = proxy_command(&cx.socket, &instance.id.to_string(), ssh.port)?;
     let mut command = Command::new("ssh");
-    command.args([
-        "-o",
-        &format!("ProxyCommand={proxy}"),
-        "-o",
-        &format!("HostKeyAlias={}", instance.id),
-    ]);
+    let public = instance.addresses.iter().filter_map(|one| one.public);
+    if let Some(address) = first_to_answer(public, ssh.port).await {
+        // The caller's own settings for a host of that name must not lead elsewhere.
+        command.args(["-o", "ProxyCommand=none", "-o", &format!("HostName={address}")]);
+        command.args(["-o", &format!("Port={}", ssh.port)]);
+    } else {
+        let proxy = proxy_command(&cx.socket, &instance.id.to_string(), ssh.port)?;
+        command.args(["-o", &format!("ProxyCommand={proxy}")]);
+    }
+    command.args(["-o", &format!("HostKeyAlias={}", instance.id)]);
     command.args(["-o", "StrictHostKeyChecking=accept-new", "-o", "LogLevel=ERROR"]);
     command.arg("-o").arg(option("UserKnownHostsFile", &known_hosts)?);
     if let Some(identity) = &ssh.identity {
@@ -63,6 +72,17 @@ pub(crate) async fn run(ssh: Ssh, cx: &Context) -> anyhow::Result<ExitCode> {
     let status = status.context("running ssh (package openssh-client)")?;
     let code = status.code().and_then(|code| u8::try_from(code).ok());
     Ok(ExitCode::from(code.unwrap_or(255)))
+}
+
+/// The first of the addresses where something listens on the port.
+async fn first_to_answer(addresses: impl Iterator<Item = Ipv4Addr>, port: u16) -> Option<Ipv4Addr> {
+    for address in addresses {
+        let connected = TcpStream::connect(SocketAddr::from((address, port)));
+        if let Ok(Ok(_)) = tokio::time::timeout(ANSWERS, connected).await {
+            return Some(address);
+        }
+    }
+    None
 }
 
 /// ssh gives this line to the user's shell (behind an `exec` of its own), after it has replaced what begins with `%`:
@@ -105,6 +125,17 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
 
     use super::*;
+
+    #[tokio::test]
+    async fn an_address_that_does_not_answer_is_passed_over() {
+        let [first, second] = [Ipv4Addr::LOCALHOST, Ipv4Addr::new(127, 0, 0, 2)];
+        let listener = tokio::net::TcpListener::bind((second, 0)).await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        assert_eq!(first_to_answer([first, second].into_iter(), port).await, Some(second));
+        drop(listener);
+        assert_eq!(first_to_answer([first, second].into_iter(), port).await, None);
+        assert_eq!(first_to_answer(std::iter::empty(), port).await, None);
+    }
 
     #[test]
     fn what_the_shell_would_take_for_more_is_quoted_or_refused() {

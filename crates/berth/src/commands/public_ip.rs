@@ -1,0 +1,224 @@
+//! `berth public-ip …`
+
+use std::net::Ipv4Addr;
+
+use berth_api_types::{AllocatePublicIp, AttachPublicIp, GivePublicIp, PublicIpPoolView, PublicIpView};
+use clap::{Args, Subcommand};
+
+use crate::commands::Context;
+use crate::commands::network::{dash, joined, public_address, public_ip};
+use crate::output::{self, ago, fields, table};
+
+const EXAMPLES: &str = "\
+A static public IP is the project's until it is released, and moves between instances. An ephemeral one goes back to its
+pool when its instance is stopped, shelved or deleted, or it is detached.
+
+Examples:
+  berth public-ip allocate                          a static one, say 203.0.113.7
+  berth public-ip attach 203.0.113.7 web            to the instance 'web'
+  berth public-ip attach 203.0.113.7 spare --move   to 'spare', from whoever has it
+  berth public-ip attach-ephemeral web              any one, for as long as 'web' runs";
+
+#[derive(Debug, Subcommand)]
+#[command(after_help = EXAMPLES)]
+pub(crate) enum PublicIpVerb {
+    /// Take a static public IP from a pool; it is the project's until it is released
+    Allocate {
+        /// From this pool: see 'berth public-ip pools' [default: any with a free one]
+        #[arg(long)]
+        pool: Option<String>,
+        /// This very address [default: any that is free]
+        #[arg(long, value_parser = public_address)]
+        address: Option<Ipv4Addr>,
+    },
+    /// List the public IPs, static and ephemeral ones, oldest first
+    List,
+    /// Show a public IP
+    Show {
+        /// Its address or id
+        #[arg(value_name = "ADDRESS", value_parser = public_ip)]
+        ip: String,
+    },
+    /// Attach a static public IP to an instance, or to a port
+    Attach {
+        /// Its address or id
+        #[arg(value_name = "ADDRESS", value_parser = public_ip)]
+        ip: String,
+        #[command(flatten)]
+        to: To,
+        /// Take it from the port that has it now
+        #[arg(long = "move")]
+        take: bool,
+    },
+    /// Give an instance, or a port, an ephemeral public IP from a pool
+    AttachEphemeral {
+        #[command(flatten)]
+        to: To,
+        /// From this pool: see 'berth public-ip pools' [default: any with a free one]
+        #[arg(long)]
+        pool: Option<String>,
+    },
+    /// Detach a public IP from its port; an ephemeral one goes back to its pool
+    Detach {
+        /// Its address or id
+        #[arg(value_name = "ADDRESS", value_parser = public_ip)]
+        ip: String,
+    },
+    /// Give static public IPs that no port has back to their pools
+    Release {
+        /// Their addresses or ids
+        #[arg(required = true, value_name = "ADDRESS", value_parser = public_ip)]
+        ips: Vec<String>,
+    },
+    /// List the pools that public IPs are taken from
+    Pools,
+}
+
+/// What a public IP is attached to.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub(crate) struct To {
+    /// To the first NIC of this instance
+    instance: Option<String>,
+    /// To this port
+    #[arg(long)]
+    port: Option<String>,
+}
+
+pub(crate) async fn run(verb: PublicIpVerb, cx: &Context) -> anyhow::Result<()> {
+    let client = &cx.client;
+    match verb {
+        PublicIpVerb::Allocate { pool, address } => {
+            let request = AllocatePublicIp { pool, address };
+            show(&client.allocate_public_ip(&request).await?, cx)
+        }
+        PublicIpVerb::List => list(&client.public_ips().await?, cx),
+        PublicIpVerb::Show { ip } => show(&client.public_ip(&ip).await?, cx),
+        PublicIpVerb::Attach { ip, to, take } => {
+            let how = AttachPublicIp {
+                instance: to.instance,
+                port: to.port,
+                take,
+            };
+            show(&client.attach_public_ip(&ip, &how).await?, cx)
+        }
+        PublicIpVerb::AttachEphemeral { to, pool } => {
+            let request = GivePublicIp { pool };
+            let given = match (&to.instance, &to.port) {
+                (_, Some(port)) => client.give_port_public_ip(port, &request).await?,
+                (instance, None) => {
+                    let instance = instance.as_deref().unwrap_or_default();
+                    client.give_instance_public_ip(instance, &request).await?
+                }
+            };
+            show(&given, cx)
+        }
+        PublicIpVerb::Detach { ip } => show(&client.detach_public_ip(&ip).await?, cx),
+        PublicIpVerb::Release { ips } => {
+            for ip in ips {
+                client.release_public_ip(&ip).await?;
+            }
+            Ok(())
+        }
+        PublicIpVerb::Pools => pools(&client.public_ip_pools().await?, cx),
+    }
+}
+
+fn list(ips: &Vec<PublicIpView>, cx: &Context) -> anyhow::Result<()> {
+    output::print(cx.format, ips, |ips| {
+        let row = |one: &PublicIpView| {
+            [
+                one.address.to_string(),
+                one.kind.to_string(),
+                one.pool.clone(),
+                dash(one.instance_name.as_ref()),
+                dash(one.private_address),
+                ago(one.created_at),
+            ]
+        };
+        table(
+            ["public ip", "kind", "pool", "instance", "address", "taken"],
+            ips.iter().map(row),
+        )
+    })?;
+    Ok(())
+}
+
+fn show(ip: &PublicIpView, cx: &Context) -> anyhow::Result<()> {
+    output::print(cx.format, ip, |ip| {
+        let instance = match (&ip.instance_name, ip.instance) {
+            (Some(name), Some(id)) => format!("{name} ({id})"),
+            (_, id) => dash(id),
+        };
+        fields([
+            ("id", ip.id.to_string()),
+            ("public ip", ip.address.to_string()),
+            ("project", ip.project.clone()),
+            ("kind", ip.kind.to_string()),
+            ("pool", ip.pool.clone()),
+            ("port", dash(ip.port)),
+            ("instance", instance),
+            ("address", dash(ip.private_address)),
+            ("taken", ip.created_at.to_string()),
+        ])
+    })?;
+    Ok(())
+}
+
+fn pools(pools: &Vec<PublicIpPoolView>, cx: &Context) -> anyhow::Result<()> {
+    output::print(cx.format, pools, |pools| {
+        let row = |one: &PublicIpPoolView| {
+            [
+                one.name.clone(),
+                one.interface.clone().unwrap_or_else(|| "(routed)".to_owned()),
+                joined(&one.ranges),
+                format!("{} of {}", one.free, one.addresses),
+            ]
+        };
+        table(["pool", "interface", "ranges", "free"], pools.iter().map(row))
+    })?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use crate::cli::Cli;
+
+    /// What is said of a line; nothing if it may be typed.
+    fn said(line: &str) -> String {
+        let words = ["berth", "public-ip"].into_iter().chain(line.split(' '));
+        Cli::try_parse_from(words).map_or_else(|error| error.to_string(), |_| String::new())
+    }
+
+    #[test]
+    fn it_is_attached_to_an_instance_or_to_a_port() {
+        for good in [
+            "attach 203.0.113.7 web",
+            "attach 203.0.113.7 web --move",
+            "attach 203.0.113.7 --port vip",
+            "attach-ephemeral web --pool lab",
+            "attach-ephemeral --port vip",
+            "release 203.0.113.7 203.0.113.8",
+        ] {
+            assert_eq!(said(good), "", "{good}");
+        }
+        for bad in [
+            "attach 203.0.113.7",
+            "attach 203.0.113.7 web --port vip",
+            "attach-ephemeral",
+        ] {
+            assert_ne!(said(bad), "", "{bad}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_public_ip_is_refused_in_words() {
+        for bad in ["attach web 203.0.113.7", "detach web", "release web"] {
+            let words = "'web' is neither an IPv4 address such as 203.0.113.7 nor the id of a public IP";
+            assert!(said(bad).contains(words), "{bad}");
+        }
+        assert!(said("allocate --address 203.0.113").contains("'203.0.113' is not an IPv4 address"));
+    }
+}

@@ -1,0 +1,157 @@
+//! `berth security-group …`
+
+use berth_api_types::{ChangeSecurityGroup, CreateSecurityGroup, RuleView, SecurityGroupView};
+use berth_model::{Direction, Name};
+use clap::Subcommand;
+
+use crate::cli::name;
+use crate::commands::Context;
+use crate::commands::network::{dash, yes};
+use crate::commands::rule::{self, RuleVerb};
+use crate::output::{self, ago, fields, lines, table};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum SecurityGroupVerb {
+    /// Make a security group: what no rule of a port's groups allows is dropped
+    Create {
+        /// Its name, unique in its VPC
+        #[arg(value_parser = name)]
+        name: Name,
+        /// The VPC it is part of [default: default]
+        #[arg(long)]
+        vpc: Option<String>,
+        /// What it is for
+        #[arg(long, value_name = "TEXT")]
+        description: Option<String>,
+    },
+    /// List security groups, oldest first
+    List {
+        /// Only those of this VPC
+        #[arg(long)]
+        vpc: Option<String>,
+    },
+    /// Show a security group and its rules
+    Show {
+        /// Its name or id, or VPC/NAME
+        group: String,
+    },
+    /// Give a security group another name
+    Rename {
+        /// Its name or id, or VPC/NAME
+        group: String,
+        /// Its new name
+        #[arg(value_parser = name)]
+        to: Name,
+    },
+    /// Say what a security group is for
+    Set {
+        /// Its name or id, or VPC/NAME
+        group: String,
+        /// What it is for
+        #[arg(long, value_name = "TEXT")]
+        description: String,
+    },
+    /// Delete security groups that no port is in
+    Delete {
+        /// Their names or ids, or VPC/NAME
+        #[arg(required = true, value_name = "GROUP")]
+        groups: Vec<String>,
+    },
+    /// Add rules to a security group, or take them away
+    #[command(subcommand)]
+    Rule(RuleVerb),
+}
+
+pub(crate) async fn run(verb: SecurityGroupVerb, cx: &Context) -> anyhow::Result<()> {
+    let client = &cx.client;
+    match verb {
+        SecurityGroupVerb::Create { name, vpc, description } => {
+            let request = CreateSecurityGroup { name, vpc, description };
+            show(&client.create_security_group(&request).await?, cx)
+        }
+        SecurityGroupVerb::List { vpc } => list(&client.security_groups(vpc.as_deref()).await?, cx),
+        SecurityGroupVerb::Show { group } => show(&client.security_group(&group).await?, cx),
+        SecurityGroupVerb::Rename { group, to } => {
+            let change = ChangeSecurityGroup {
+                name: Some(to),
+                ..ChangeSecurityGroup::default()
+            };
+            show(&client.change_security_group(&group, &change).await?, cx)
+        }
+        SecurityGroupVerb::Set { group, description } => {
+            let change = ChangeSecurityGroup {
+                description: Some(description),
+                ..ChangeSecurityGroup::default()
+            };
+            show(&client.change_security_group(&group, &change).await?, cx)
+        }
+        SecurityGroupVerb::Delete { groups } => {
+            for group in groups {
+                client.delete_security_group(&group).await?;
+            }
+            Ok(())
+        }
+        SecurityGroupVerb::Rule(verb) => rule::run(verb, cx).await,
+    }
+}
+
+fn list(groups: &Vec<SecurityGroupView>, cx: &Context) -> anyhow::Result<()> {
+    output::print(cx.format, groups, |groups| {
+        let row = |one: &SecurityGroupView| {
+            [
+                one.name.to_string(),
+                one.vpc_name.to_string(),
+                one.rules.len().to_string(),
+                one.ports.to_string(),
+                one.description.clone(),
+                ago(one.created_at),
+            ]
+        };
+        table(
+            ["group", "vpc", "rules", "ports", "description", "created"],
+            groups.iter().map(row),
+        )
+    })?;
+    Ok(())
+}
+
+fn show(group: &SecurityGroupView, cx: &Context) -> anyhow::Result<()> {
+    output::text(cx.format, group, |group| {
+        let mut text = lines(&fields([
+            ("id", group.id.to_string()),
+            ("name", group.name.to_string()),
+            ("vpc", format!("{} ({})", group.vpc_name, group.vpc)),
+            (
+                "description",
+                dash(Some(&group.description).filter(|text| !text.is_empty())),
+            ),
+            ("default", yes(group.default)),
+            ("ports", group.ports.to_string()),
+            ("created", group.created_at.to_string()),
+        ]));
+        if !group.rules.is_empty() {
+            text.push('\n');
+            let rows = table(
+                ["rule", "allows", "protocol", "ports", "with"],
+                group.rules.iter().map(row),
+            );
+            text.push_str(&lines(&rows));
+        }
+        text
+    })?;
+    Ok(())
+}
+
+fn row(rule: &RuleView) -> [String; 5] {
+    let way = match rule.direction {
+        Direction::Ingress => "in",
+        Direction::Egress => "out",
+    };
+    [
+        rule.id.to_string(),
+        way.to_owned(),
+        rule.protocol.to_string(),
+        rule.ports.map_or_else(|| "all".to_owned(), |ports| ports.to_string()),
+        rule::far_end(rule),
+    ]
+}

@@ -1,0 +1,86 @@
+//! `berth vpc …`
+
+use berth_api_types::{ChangeVpc, CreateVpc, VpcView};
+use berth_model::Name;
+use clap::Subcommand;
+
+use crate::cli::name;
+use crate::commands::Context;
+use crate::commands::network::joined;
+use crate::commands::subnet;
+use crate::output::{self, ago, fields, lines, table};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum VpcVerb {
+    /// Make a VPC: a private network that no other VPC can reach; give it a subnet next, see 'berth subnet create'
+    Create {
+        /// Its name
+        #[arg(value_parser = name)]
+        name: Name,
+    },
+    /// List the VPCs, oldest first
+    List,
+    /// Show a VPC and its subnets
+    Show {
+        /// Its name or id
+        vpc: String,
+    },
+    /// Give a VPC another name
+    Rename {
+        /// Its name or id
+        vpc: String,
+        /// Its new name
+        #[arg(value_parser = name)]
+        to: Name,
+    },
+    /// Delete VPCs that have no subnets left
+    Delete {
+        /// Their names or ids
+        #[arg(required = true, value_name = "VPC")]
+        vpcs: Vec<String>,
+    },
+}
+
+pub(crate) async fn run(verb: VpcVerb, cx: &Context) -> anyhow::Result<()> {
+    let client = &cx.client;
+    match verb {
+        VpcVerb::Create { name } => show(&client.create_vpc(&CreateVpc { name }).await?, cx),
+        VpcVerb::List => list(&client.vpcs().await?, cx),
+        VpcVerb::Show { vpc } => show(&client.vpc(&vpc).await?, cx),
+        VpcVerb::Rename { vpc, to } => show(&client.change_vpc(&vpc, &ChangeVpc { name: to }).await?, cx),
+        VpcVerb::Delete { vpcs } => {
+            for vpc in vpcs {
+                client.delete_vpc(&vpc).await?;
+            }
+            Ok(())
+        }
+    }
+}
+
+fn list(vpcs: &Vec<VpcView>, cx: &Context) -> anyhow::Result<()> {
+    output::print(cx.format, vpcs, |vpcs| {
+        let row = |one: &VpcView| {
+            let subnets: Vec<_> = one.subnets.iter().map(|subnet| subnet.cidr).collect();
+            [one.name.to_string(), joined(&subnets), ago(one.created_at)]
+        };
+        table(["name", "subnets", "created"], vpcs.iter().map(row))
+    })?;
+    Ok(())
+}
+
+fn show(vpc: &VpcView, cx: &Context) -> anyhow::Result<()> {
+    output::text(cx.format, vpc, |vpc| {
+        let mut text = lines(&fields([
+            ("id", vpc.id.to_string()),
+            ("name", vpc.name.to_string()),
+            ("project", vpc.project.clone()),
+            ("created", vpc.created_at.to_string()),
+        ]));
+        if !vpc.subnets.is_empty() {
+            text.push('\n');
+            text.push_str(&lines(&subnet::rows(&vpc.subnets)));
+        }
+        text
+    })?;
+    Ok(())
+}
