@@ -16,6 +16,7 @@ mod instance;
 mod instance_type;
 pub mod limits;
 mod mac;
+pub mod metadata;
 mod name;
 mod observe;
 mod policy;
