@@ -8,13 +8,14 @@
 use std::time::{Duration, Instant};
 
 use berth_domain_xml::{Disk, DomainSpec, Limits, Nic, Paths};
+use berth_model::metadata::config_drive;
 use berth_model::{Code, DiskFormat, GuestStatus, InstanceType, LayerId, PauseReason};
 use berth_network::{GUEST_MTU, Network, NetworkError, Port, Subnet, Vpc};
 use berth_ops::Failure;
-use berth_storage::Seed;
 use berth_store::{PortRecord, VolumeRecord, VpcRecord};
 
 use crate::context::{Context, OrFail, Subject};
+use crate::facts::facts;
 use crate::network;
 use crate::world::{World, lock};
 
@@ -108,21 +109,16 @@ fn prepare(cx: &Context, kind: &InstanceType) -> Result<(), Failure> {
             return Err(Failure::fatal(Code::StorageError, message));
         }
     }
-    disk_of_seed(cx)?;
+    disk_of_seed(cx, kind)?;
     connect(cx)?;
     define_as(cx, kind)
 }
 
-/// Makes sure the instance's directory and its seed disk are there.
-pub(crate) fn disk_of_seed(cx: &Context) -> Result<(), Failure> {
-    let instance = &cx.subject.instance;
-    let seed = Seed {
-        hostname: instance.name.hostname(),
-        ssh_keys: instance.key.iter().map(|key| key.public_key.clone()).collect(),
-        user_data: cx.subject.user_data.clone(),
-    };
+/// Makes sure the instance's directory and its seed disk, as a guest of that type reads it, are there.
+pub(crate) fn disk_of_seed(cx: &Context, kind: &InstanceType) -> Result<(), Failure> {
+    let files = config_drive(&facts(&cx.subject, kind));
     cx.world.storage.ensure_instance_dir(cx.id()).or_fail()?;
-    cx.world.storage.ensure_seed(cx.id(), &seed).or_fail()?;
+    cx.world.storage.ensure_seed(cx.id(), &files).or_fail()?;
     Ok(())
 }
 

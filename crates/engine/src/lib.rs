@@ -20,6 +20,7 @@ mod console;
 mod context;
 mod create;
 mod error;
+mod facts;
 mod finding;
 mod guest;
 mod history;

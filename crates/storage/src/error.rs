@@ -69,9 +69,9 @@ pub enum StorageError {
         /// What is wrong with it.
         why: String,
     },
-    /// User data is larger than a seed disk takes.
-    #[error("{0} bytes of user data don't fit: at most 16384 are taken")]
-    UserData(usize),
+    /// The files of a seed disk are larger than it.
+    #[error("{0} bytes of files don't fit on a seed disk: at most {max} are taken", max = crate::seed::SEED_MAX)]
+    Seed(usize),
     /// An address that nothing is fetched from.
     #[error("nothing is fetched from {address}: {why}")]
     Refused {
@@ -120,7 +120,7 @@ impl StorageError {
             Self::Image(_) | Self::Checksum { .. } => Code::InvalidImage,
             Self::TooSmall { .. } | Self::Refused { .. } => Code::InvalidArgument,
             Self::Fetch { .. } => Code::FetchFailed,
-            Self::UserData(_) => Code::TooLarge,
+            Self::Seed(_) => Code::TooLarge,
             Self::Cancelled => Code::OperationCancelled,
             Self::Deadline { .. } => Code::DeadlineExceeded,
             Self::Io { .. } | Self::Strange { .. } | Self::QemuImg { .. } | Self::Missing(_) => Code::StorageError,

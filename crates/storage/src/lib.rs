@@ -40,7 +40,6 @@ pub use fetch::FetchPolicy;
 pub use image::{ImageFacts, ImageSource, ImportChecks};
 pub use instance::InstanceDir;
 pub use inventory::Inventory;
-pub use seed::Seed;
 pub use space::{LOW_SPACE, Reservation, Space};
 pub use volume::{LayerInfo, Under};
 

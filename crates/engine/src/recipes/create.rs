@@ -46,7 +46,7 @@ pub(super) const RECIPE: Recipe<Context> = Recipe {
 
 /// The record is there since the request was accepted; its directory and its seed disk join it.
 fn build(cx: &Context, _: &mut Memo) -> Result<(), Failure> {
-    guest::disk_of_seed(cx)
+    guest::disk_of_seed(cx, &cx.subject.instance.instance_type)
 }
 
 fn unbuild(cx: &Context, _: &mut Memo) -> Result<(), Failure> {

@@ -132,7 +132,8 @@ struct Network {
     id: String,
     r#type: &'static str,
     link: String,
-    network_id: String,
+    #[serde(rename = "network_id")]
+    subnet: String,
 }
 
 impl NetworkData {
@@ -148,7 +149,7 @@ impl NetworkData {
             id: format!("network{number}"),
             r#type: "ipv4_dhcp",
             link: nic.port.to_string(),
-            network_id: nic.subnet.to_string(),
+            subnet: nic.subnet.to_string(),
         };
         Self {
             links: facts.nics.iter().map(link).collect(),

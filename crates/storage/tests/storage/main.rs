@@ -9,13 +9,14 @@ use std::path::Path;
 use std::process::Command;
 
 use berth_model::{Code, DiskFormat, Gib, ImageId, InstanceId, LayerId};
-use berth_storage::{ImageSource, ImportChecks, Seed, Settings, Storage, StorageError, Under};
+use berth_storage::{ImageSource, ImportChecks, Settings, Storage, StorageError, Under};
 use place::{Place, settings};
 
 mod fetch;
 mod formats;
 mod hostile;
 mod place;
+mod seed;
 mod shelf;
 mod space;
 
@@ -168,56 +169,6 @@ fn what_is_not_ours_is_listed_and_nothing_else_done() {
     let note = place.path("state/volumes/README");
     fs::write(&note, "an operator's note").unwrap();
     assert_eq!(place.storage.inventory().unwrap().unknown, [note]);
-}
-
-#[test]
-fn the_seed_disk_says_what_it_was_told_and_nothing_can_break_out() {
-    let place = Place::new();
-    let id = InstanceId::new();
-    let seed = Seed {
-        hostname: "web".to_owned(),
-        ssh_keys: vec!["ssh-ed25519 AAAA you@host\"\nevil: true".to_owned()],
-        user_data: Some(vec![b'#'; 16 * 1024]),
-    };
-    place.storage.ensure_instance_dir(id).unwrap();
-    let path = place.storage.ensure_seed(id, &seed).unwrap();
-    let first = fs::read(&path).unwrap();
-    let written = fs::metadata(&path).unwrap().modified().unwrap();
-    assert_eq!(place.storage.ensure_seed(id, &seed).unwrap(), path);
-    assert_eq!(
-        fs::metadata(&path).unwrap().modified().unwrap(),
-        written,
-        "the same seed was written again"
-    );
-
-    let disk = fatfs::FileSystem::new(Cursor::new(first), fatfs::FsOptions::new()).unwrap();
-    assert_eq!(disk.volume_label_as_bytes().trim_ascii_end(), b"CIDATA");
-    let read = |name: &str| {
-        let mut bytes = Vec::new();
-        disk.root_dir()
-            .open_file(name)
-            .unwrap()
-            .read_to_end(&mut bytes)
-            .unwrap();
-        bytes
-    };
-    let meta: serde_json::Value = serde_json::from_slice(&read("meta-data")).unwrap();
-    assert_eq!(
-        (&meta["instance-id"], &meta["local-hostname"]),
-        (&id.to_string().into(), &"web".into())
-    );
-    assert_eq!(meta["public-keys"][0], seed.ssh_keys[0].as_str());
-    assert!(meta.get("evil").is_none());
-    assert_eq!(read("user-data"), seed.user_data.clone().unwrap());
-
-    let large = Seed {
-        user_data: Some(vec![0; 16 * 1024 + 1]),
-        ..seed
-    };
-    assert_eq!(
-        place.storage.ensure_seed(id, &large).unwrap_err().code(),
-        Code::TooLarge
-    );
 }
 
 #[test]
