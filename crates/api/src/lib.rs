@@ -21,6 +21,7 @@ mod instance_type;
 mod keypair;
 mod lifecycle;
 mod linger;
+mod metadata;
 mod once;
 mod operation;
 mod problem;
@@ -41,6 +42,7 @@ use utoipa::openapi::OpenApi as Document;
 use utoipa_axum::router::OpenApiRouter;
 
 pub use extract::Peer;
+pub use metadata::{metadata_router, serve_metadata};
 pub use problem::ApiError;
 
 /// The largest JSON body in bytes; images come as streams and have no such bound.
