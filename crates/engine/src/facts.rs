@@ -21,7 +21,7 @@ pub(crate) fn facts(subject: &Subject, kind: &InstanceType) -> GuestFacts {
         name: instance.name.to_string(),
         hostname: instance.name.hostname(),
         project: instance.project.clone(),
-        instance_type: kind.name.to_string(),
+        instance_type: kind.name.clone(),
         image: instance.image,
         keys: key.collect(),
         user_data: subject.user_data.clone(),

@@ -84,7 +84,7 @@ fn the_same_files_are_the_same_disk_and_others_another() {
 fn what_does_not_fit_on_a_seed_disk_is_refused() {
     let (place, id) = (Place::new(), InstanceId::new());
     place.storage.ensure_instance_dir(id).unwrap();
-    let error = place.storage.ensure_seed(id, &files(&[0; 128 * 1024])).unwrap_err();
+    let error = place.storage.ensure_seed(id, &files(&vec![0; 128 * 1024])).unwrap_err();
     assert_eq!(error.code(), Code::TooLarge);
-    place.storage.ensure_seed(id, &files(&[0; 128 * 1024 - 2])).unwrap();
+    place.storage.ensure_seed(id, &files(&vec![0; 128 * 1024 - 2])).unwrap();
 }
