@@ -290,10 +290,13 @@ pub(crate) fn vpc_of(record: &VpcRecord) -> Vpc {
         cidr: subnet.cidr,
         gateway: subnet.gateway,
         dns: Vec::new(),
+        ntp: Vec::new(),
+        nat: true,
     };
     Vpc {
         id: record.id,
         index: record.index,
         subnets: record.subnets.iter().map(subnet).collect(),
+        groups: vec![network::group(record.id)],
     }
 }

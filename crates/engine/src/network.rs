@@ -2,8 +2,8 @@
 
 use std::net::Ipv4Addr;
 
-use berth_model::VpcId;
-use berth_network::Port;
+use berth_model::{Direction, Protocol, Remote, Rule, SecurityGroupId, VpcId};
+use berth_network::{Group, Port};
 use berth_store::{NetworkTemplate, PortRecord, StoreError, VpcRecord};
 use ipnet::Ipv4Net;
 
@@ -38,7 +38,36 @@ pub(crate) fn port(record: &PortRecord) -> Port {
         mac: record.mac,
         address: record.address,
         hostname: hostname(record.address),
+        primary: true,
+        groups: vec![group_id(record.vpc)],
+        pairs: Vec::new(),
+        public: None,
+        bandwidth: None,
     }
+}
+
+/// The security group that all ports of a VPC are in: out goes everything, in comes what another port of it sends.
+pub(crate) fn group(vpc: VpcId) -> Group {
+    let id = group_id(vpc);
+    let rule = |direction, remote| Rule {
+        direction,
+        protocol: Protocol::Any,
+        ports: None,
+        remote,
+    };
+    Group {
+        id,
+        index: 0,
+        rules: vec![
+            rule(Direction::Egress, Remote::ANYWHERE),
+            rule(Direction::Ingress, Remote::Group(id)),
+        ],
+    }
+}
+
+/// It goes by the id of its VPC.
+fn group_id(vpc: VpcId) -> SecurityGroupId {
+    SecurityGroupId::from(vpc.as_uuid())
 }
 
 /// The ports that a VPC's namespace is to have. Blocking, and only for who holds the VPC's lock: a delete that begins

@@ -55,7 +55,7 @@ pub use error::NetworkError;
 pub use inventory::{Dnsmasq, Inventory, Tap};
 use names::Names;
 pub use settings::Settings;
-pub use spec::{Port, Subnet, Vpc};
+pub use spec::{Group, Port, PublicAddress, Subnet, Vpc};
 
 /// The MTU of guests, taps and bridges in bytes: room for a VXLAN or Geneve header, should hosts be joined later.
 pub const GUEST_MTU: u32 = 1450;

@@ -5,7 +5,7 @@
 
 use std::net::Ipv4Addr;
 
-use berth_model::{Mac, PortId, SubnetId, VpcId};
+use berth_model::{Mac, PortId, Remote, Rule, SecurityGroupId, SubnetId, VpcId};
 use ipnet::Ipv4Net;
 
 use crate::{NetworkError, Settings};
@@ -19,6 +19,8 @@ pub struct Vpc {
     pub index: u32,
     /// All its subnets: one that isn't here any more is removed by [`crate::Network::ensure_vpc`].
     pub subnets: Vec<Subnet>,
+    /// All its security groups.
+    pub groups: Vec<Group>,
 }
 
 /// A subnet: one bridge, one range of addresses.
@@ -34,6 +36,22 @@ pub struct Subnet {
     pub gateway: Ipv4Addr,
     /// The resolvers its guests are told to ask. None: the gateway, which also knows the names of the other guests.
     pub dns: Vec<Ipv4Addr>,
+    /// The time servers its guests are told of.
+    pub ntp: Vec<Ipv4Addr>,
+    /// Whether its guests reach the outside by the host's address, where [`Settings::nat`] lets any.
+    pub nat: bool,
+}
+
+/// A security group: what may reach the ports that are in it, and what they may reach. What no rule of any group of a
+/// port allows is dropped.
+#[derive(Debug, Clone)]
+pub struct Group {
+    /// Which one it is.
+    pub id: SecurityGroupId,
+    /// A small number that no other group of its VPC has.
+    pub index: u32,
+    /// What it allows.
+    pub rules: Vec<Rule>,
 }
 
 /// A port: one NIC of one guest.
@@ -47,15 +65,40 @@ pub struct Port {
     pub subnet: SubnetId,
     /// The only MAC it may send from.
     pub mac: Mac,
-    /// The address DHCP gives it, the only one it may send from.
+    /// The address DHCP gives it, which it may send from.
     pub address: Ipv4Addr,
     /// The guest's name: a DNS label (RFC 1123) of `a-z0-9-`.
     pub hostname: String,
+    /// Whether DHCP gives it a default route: of the ports of one guest only one can.
+    pub primary: bool,
+    /// The security groups it is in. None: nothing reaches it, and it reaches nothing but its router.
+    pub groups: Vec<SecurityGroupId>,
+    /// Addresses of its subnet, besides its own, that it may send from and be reached at (VRRP); several ports may
+    /// have the same.
+    pub pairs: Vec<Ipv4Addr>,
+    /// The public address it is reached at.
+    pub public: Option<PublicAddress>,
+    /// How much it may send and receive, in Mbit/s each way. None: as much as it can.
+    pub bandwidth: Option<u32>,
+}
+
+/// An address of the outside that stands for a port's own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PublicAddress {
+    /// The address.
+    pub address: Ipv4Addr,
+    /// The host's link on which neighbours ask for the address. None: it is routed to this host.
+    pub interface: Option<String>,
 }
 
 impl Vpc {
     pub(crate) fn check(&self, settings: &Settings) -> Result<(), NetworkError> {
         settings.transit(self.index)?;
+        self.check_subnets(settings)?;
+        self.check_groups()
+    }
+
+    fn check_subnets(&self, settings: &Settings) -> Result<(), NetworkError> {
         for (place, subnet) in self.subnets.iter().enumerate() {
             let cidr = subnet.cidr;
             if cidr.trunc() != cidr || cidr.prefix_len() > 30 || !is_host(cidr, subnet.gateway) {
@@ -85,6 +128,31 @@ impl Vpc {
         Ok(())
     }
 
+    /// A chain and a set are made of each group, so what a rule names has to be there.
+    fn check_groups(&self) -> Result<(), NetworkError> {
+        for (place, group) in self.groups.iter().enumerate() {
+            let mut before = self.groups.iter().take(place);
+            if before.any(|other| other.index == group.index || other.id == group.id) {
+                return Err(NetworkError::Invalid(format!(
+                    "security group {} of VPC {} is there twice, or its number {} is",
+                    group.id, self.id, group.index
+                )));
+            }
+            for rule in &group.rules {
+                rule.check().map_err(|error| NetworkError::Invalid(error.to_string()))?;
+                if let Remote::Group(id) = rule.remote {
+                    self.group(id)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn group(&self, id: SecurityGroupId) -> Result<&Group, NetworkError> {
+        let found = self.groups.iter().find(|group| group.id == id);
+        found.ok_or_else(|| NetworkError::Invalid(format!("security group {id} is not in VPC {}", self.id)))
+    }
+
     /// The subnet that a port is on, once the port has been checked against it.
     pub(crate) fn subnet_of(&self, port: &Port) -> Result<&Subnet, NetworkError> {
         let subnet = self
@@ -109,6 +177,15 @@ impl Vpc {
                 port.hostname
             )));
         }
+        for pair in &port.pairs {
+            if !is_host(subnet.cidr, *pair) || self.subnets.iter().any(|other| other.gateway == *pair) {
+                return Err(NetworkError::Invalid(format!(
+                    "port {} can't have {pair} besides its own address: an address of {} is wanted, and no gateway's",
+                    port.id, subnet.cidr
+                )));
+            }
+        }
+        port.groups.iter().try_for_each(|id| self.group(*id).map(drop))?;
         Ok(subnet)
     }
 }

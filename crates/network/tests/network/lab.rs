@@ -6,8 +6,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
-use berth_model::{Mac, PortId, SubnetId, VpcId};
-use berth_network::{Inventory, Network, Port, Settings, Subnet, Vpc};
+use berth_model::{Direction, Mac, PortId, Protocol, Remote, Rule, SecurityGroupId, SubnetId, VpcId};
+use berth_network::{Group, Inventory, Network, Port, Settings, Subnet, Vpc};
 use nix::sched::{CloneFlags, setns};
 use tempfile::TempDir;
 
@@ -64,7 +64,8 @@ impl Lab {
         }
     }
 
-    /// A VPC with that many subnets: 10.0.0.0/24, 10.0.1.0/24 …, their numbers from 7 on.
+    /// A VPC with that many subnets: 10.0.0.0/24, 10.0.1.0/24 …, their numbers from 7 on; and a group that lets
+    /// everything through.
     pub(crate) fn vpc(index: u32, subnets: u8) -> Vpc {
         let subnet = |number: u8| Subnet {
             id: SubnetId::new(),
@@ -72,15 +73,22 @@ impl Lab {
             cidr: format!("10.0.{number}.0/24").parse().unwrap(),
             gateway: Ipv4Addr::new(10, 0, number, 1),
             dns: Vec::new(),
+            ntp: Vec::new(),
+            nat: true,
         };
         Vpc {
             id: VpcId::new(),
             index,
             subnets: (0..subnets).map(subnet).collect(),
+            groups: vec![Group {
+                id: SecurityGroupId::new(),
+                index: 1,
+                rules: Direction::ALL.iter().map(|direction| anything(*direction)).collect(),
+            }],
         }
     }
 
-    /// A port of a VPC's nth subnet with that last octet.
+    /// A port of a VPC's nth subnet with that last octet, in the VPC's first group.
     pub(crate) fn port(vpc: &Vpc, subnet: u8, octet: u8) -> Port {
         Port {
             id: PortId::new(),
@@ -89,6 +97,11 @@ impl Lab {
             mac: Mac::random(),
             address: Ipv4Addr::new(10, 0, subnet, octet),
             hostname: format!("guest-{subnet}-{octet}"),
+            primary: true,
+            groups: vpc.groups.first().map(|group| group.id).into_iter().collect(),
+            pairs: Vec::new(),
+            public: None,
+            bandwidth: None,
         }
     }
 
@@ -121,6 +134,16 @@ impl Drop for Lab {
         let left = self.network.inventory().unwrap();
         run(&["ip", "netns", "del", &self.host]);
         assert_eq!(left, Inventory::default(), "the lab left something behind");
+    }
+}
+
+/// A rule that allows everything in that direction.
+pub(crate) fn anything(direction: Direction) -> Rule {
+    Rule {
+        direction,
+        protocol: Protocol::Any,
+        ports: None,
+        remote: Remote::ANYWHERE,
     }
 }
 
