@@ -16,6 +16,7 @@ pub(crate) struct Tools {
     pub(crate) ip: PathBuf,
     pub(crate) nft: PathBuf,
     pub(crate) dnsmasq: PathBuf,
+    pub(crate) conntrack: PathBuf,
 }
 
 impl Tools {
@@ -24,6 +25,7 @@ impl Tools {
             ip: find("ip", "iproute2")?,
             nft: find("nft", "nftables")?,
             dnsmasq: find("dnsmasq", "dnsmasq-base")?,
+            conntrack: find("conntrack", "conntrack")?,
         })
     }
 

@@ -1,12 +1,15 @@
-//! DHCP and DNS of one subnet: host entries, leases, and the dnsmasq that serves them.
+//! DHCP and DNS of one VPC: host entries, names, leases, and the dnsmasq that serves them.
 //!
 //! ```text
-//! network/<VPC>/<subnet>/hosts/<tap>   one line: MAC, address, name
-//!                        leases        what dnsmasq has given out
-//!                        pid           whom to ask
+//! network/<VPC>/hosts/<tap>   for DHCP, one line: MAC, address, name
+//!               names/<tap>   for DNS, one line: address, names
+//!               leases        what dnsmasq has given out
+//!               pid           whom to ask
 //! ```
 //!
-//! dnsmasq reads a new host file by itself (inotify), and never forgets one: neither the entry nor the lease, and while
+//! One dnsmasq serves all subnets of a VPC, so that a name is known in all of them, from the moment its port is there.
+//!
+//! dnsmasq reads a new file by itself (inotify), and never forgets one: neither the entry nor the lease, and while
 //! it holds either, the address can't go to another MAC. So whatever takes an entry away *stops* dnsmasq first, and
 //! starting it keeps only the leases whose entry is still there. A crash in between leaves a dnsmasq that isn't
 //! running, which is seen; never one that remembers too much, which isn't. It is away for some 15 ms.
@@ -20,29 +23,42 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use crate::{NetworkError, Subnet, dnsmasq, process};
+use crate::{DOMAIN, NetworkError, Port, Subnet, dnsmasq, process};
 
-/// The DHCP service of one subnet. What starts or checks dnsmasq is to be called inside the namespace.
+const HOSTS: &str = "hosts";
+const NAMES: &str = "names";
+
+/// Files below the VPC's directory, each with its line.
+pub(crate) type Entries = BTreeMap<String, String>;
+
+/// A port of a guest that has its default route elsewhere, among dnsmasq's tags.
+pub(crate) const SECONDARY: &str = "secondary";
+
+/// The DHCP service of one VPC. What starts or checks dnsmasq is to be called inside the namespace.
 #[derive(Debug)]
 pub(crate) struct Dhcp<'a> {
     pub(crate) program: &'a Path,
     pub(crate) dir: PathBuf,
-    pub(crate) subnet: &'a Subnet,
+    pub(crate) subnets: &'a [Subnet],
     pub(crate) nat: bool,
 }
 
 impl<'a> Dhcp<'a> {
-    pub(crate) fn new(program: &'a Path, dir: PathBuf, subnet: &'a Subnet, nat: bool) -> Self {
+    pub(crate) fn new(program: &'a Path, dir: PathBuf, subnets: &'a [Subnet], nat: bool) -> Self {
         Self {
             program,
             dir,
-            subnet,
+            subnets,
             nat,
         }
     }
 
     pub(crate) fn hosts(&self) -> PathBuf {
-        self.dir.join("hosts")
+        self.dir.join(HOSTS)
+    }
+
+    pub(crate) fn names(&self) -> PathBuf {
+        self.dir.join(NAMES)
     }
 
     pub(crate) fn leases(&self) -> PathBuf {
@@ -53,8 +69,8 @@ impl<'a> Dhcp<'a> {
         self.dir.join("pid")
     }
 
-    /// Makes sure that these are the entries, and no others are: file name to line.
-    pub(crate) fn set(&self, entries: &BTreeMap<String, String>) -> Result<(), NetworkError> {
+    /// Makes sure that these are the entries, and no others are.
+    pub(crate) fn set(&self, entries: &Entries) -> Result<(), NetworkError> {
         self.make_dirs()?;
         let present = self.entries()?;
         let stale: Vec<_> = present
@@ -65,46 +81,52 @@ impl<'a> Dhcp<'a> {
             self.stop()?;
         }
         for (name, _) in stale {
-            remove(&self.hosts().join(name))?;
+            remove(&self.dir.join(name))?;
         }
         let missing = entries.iter().filter(|(name, line)| present.get(*name) != Some(*line));
         missing.into_iter().try_for_each(|(name, line)| self.write(name, line))
     }
 
-    /// Makes sure that this entry is among them.
-    pub(crate) fn add(&self, name: &str, line: &str) -> Result<(), NetworkError> {
+    /// Makes sure that these entries are among them.
+    pub(crate) fn add(&self, entries: &Entries) -> Result<(), NetworkError> {
         self.make_dirs()?;
-        match read(&self.hosts().join(name))? {
-            Some(present) if present == line => Ok(()),
-            Some(_) => {
-                self.stop()?;
-                self.write(name, line)
+        for (name, line) in entries {
+            match read(&self.dir.join(name))? {
+                Some(present) if present == *line => continue,
+                Some(_) => self.stop()?,
+                None => {}
             }
-            None => self.write(name, line),
+            self.write(name, line)?;
         }
+        Ok(())
     }
 
-    /// Makes sure that this entry isn't among them. Leaves dnsmasq stopped if it was.
-    pub(crate) fn forget(&self, name: &str) -> Result<(), NetworkError> {
-        let file = self.hosts().join(name);
-        if read(&file)?.is_none() {
-            return Ok(());
+    /// Makes sure that a port's entries aren't among them. Leaves dnsmasq stopped if they were.
+    pub(crate) fn forget(&self, tap: &str) -> Result<(), NetworkError> {
+        for file in [self.hosts().join(tap), self.names().join(tap)] {
+            if read(&file)?.is_some() {
+                self.stop()?;
+                remove(&file)?;
+            }
         }
-        self.stop()?;
-        remove(&file)
+        Ok(())
     }
 
-    /// Makes sure that no dnsmasq serves this subnet.
+    /// Makes sure that no dnsmasq serves this VPC, be it one of an older Berth's, which had one a subnet.
     pub(crate) fn stop(&self) -> Result<(), NetworkError> {
-        process::end_below(&self.pid_file())
+        process::end_below(&self.dir)
     }
 
-    /// Makes sure that a dnsmasq serves this subnet, with these options and in this namespace.
+    /// Makes sure that a dnsmasq serves this VPC, with these options and in this namespace.
     pub(crate) fn ensure_running(&self) -> Result<(), NetworkError> {
         if dnsmasq::is_running(self) {
             return Ok(());
         }
         self.stop()?;
+        // One that is told of no link serves them all.
+        if self.subnets.is_empty() {
+            return Ok(());
+        }
         self.make_dirs()?;
         self.keep_valid_leases()?;
         dnsmasq::start(self)
@@ -115,7 +137,12 @@ impl<'a> Dhcp<'a> {
             return Ok(());
         };
         let entries = self.entries()?;
-        let valid: HashSet<(&str, &str)> = entries.values().filter_map(|line| lease_key(line.split(','))).collect();
+        let valid: HashSet<(&str, &str)> = entries
+            .iter()
+            .filter(|(name, _)| name.starts_with(HOSTS))
+            .map(|(_, line)| line)
+            .filter_map(|line| lease_key(line.split(',')))
+            .collect();
         // A lease: when it ends, MAC, address, name, client id.
         let kept = leases
             .lines()
@@ -128,13 +155,16 @@ impl<'a> Dhcp<'a> {
         }
     }
 
-    fn entries(&self) -> Result<BTreeMap<String, String>, NetworkError> {
-        let doing = || format!("list {}", self.hosts().display());
+    fn entries(&self) -> Result<Entries, NetworkError> {
         let mut entries = BTreeMap::new();
-        for file in fs::read_dir(self.hosts()).map_err(NetworkError::io(doing()))? {
-            let file = file.map_err(NetworkError::io(doing()))?;
-            if let Some(line) = read(&file.path())? {
-                entries.insert(file.file_name().to_string_lossy().into_owned(), line);
+        for kind in [HOSTS, NAMES] {
+            let dir = self.dir.join(kind);
+            let doing = || format!("list {}", dir.display());
+            for file in fs::read_dir(&dir).map_err(NetworkError::io(doing()))? {
+                let file = file.map_err(NetworkError::io(doing()))?;
+                if let Some(line) = read(&file.path())? {
+                    entries.insert(format!("{kind}/{}", file.file_name().to_string_lossy()), line);
+                }
             }
         }
         Ok(entries)
@@ -142,29 +172,39 @@ impl<'a> Dhcp<'a> {
 
     /// dnsmasq doesn't read files whose name begins with a dot.
     fn write(&self, name: &str, line: &str) -> Result<(), NetworkError> {
-        replace(&self.hosts().join(format!(".{name}")), &self.hosts().join(name), line)
+        let path = self.dir.join(name);
+        let file = path.file_name().unwrap_or_default().to_string_lossy();
+        replace(&path.with_file_name(format!(".{file}")), &path, line)
     }
 
     /// Whatever the daemon's umask is: dnsmasq isn't root and reads them. They hold addresses and names.
     fn make_dirs(&self) -> Result<(), NetworkError> {
-        let (hosts, vpc) = (self.hosts(), self.dir.parent());
-        let doing = || format!("make {}", hosts.display());
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o755)
-            .create(&hosts)
-            .map_err(NetworkError::io(doing()))?;
-        let ours = [
-            vpc.and_then(Path::parent),
-            vpc,
-            Some(self.dir.as_path()),
-            Some(hosts.as_path()),
-        ];
+        let (hosts, names) = (self.hosts(), self.names());
+        let doing = || format!("make {}", self.dir.display());
+        for dir in [&hosts, &names] {
+            let mut builder = DirBuilder::new();
+            let made = builder.recursive(true).mode(0o755).create(dir);
+            made.map_err(NetworkError::io(doing()))?;
+        }
+        let ours = [self.dir.parent(), Some(&self.dir), Some(&hosts), Some(&names)];
         for dir in ours.into_iter().flatten() {
             fs::set_permissions(dir, Permissions::from_mode(0o755)).map_err(NetworkError::io(doing()))?;
         }
         Ok(())
     }
+}
+
+/// What dnsmasq is told of a port. A comma would begin another field: the hostname has been checked.
+pub(crate) fn entries(port: &Port, tap: &str) -> Entries {
+    let (address, name) = (port.address, &port.hostname);
+    let tag = if port.primary {
+        String::new()
+    } else {
+        format!(",set:{SECONDARY}")
+    };
+    let host = format!("{},{address},{name}{tag}\n", port.mac);
+    let names = format!("{address} {name}.{DOMAIN} {name}\n");
+    Entries::from([(format!("{HOSTS}/{tap}"), host), (format!("{NAMES}/{tap}"), names)])
 }
 
 fn lease_key<'a>(mut words: impl Iterator<Item = &'a str>) -> Option<(&'a str, &'a str)> {

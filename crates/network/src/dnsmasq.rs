@@ -1,10 +1,10 @@
-//! The dnsmasq of one subnet: how it is started, and how a running one is recognised.
+//! The dnsmasq of one VPC: how it is started, and how a running one is recognised.
 //!
 //! It puts itself into the background and outlives the daemon, which finds it again by its pid file and keeps it, if
 //! it has the very command line it would be given now. (In a systemd unit that takes `KillMode=process`.)
 
 use std::ffi::OsString;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::{fs, iter};
@@ -12,9 +12,9 @@ use std::{fs, iter};
 use nix::unistd::{Group, Pid, User};
 
 use crate::command::run;
-use crate::dhcp::Dhcp;
+use crate::dhcp::{Dhcp, SECONDARY};
 use crate::process::{PID_FILE, command_line};
-use crate::{DOMAIN, GUEST_MTU, NetworkError, names};
+use crate::{DOMAIN, GUEST_MTU, NetworkError, Subnet, names};
 
 /// Whom it becomes once it has its sockets: the user of the distribution's package, or nobody.
 fn identity() -> (String, Option<&'static str>) {
@@ -68,33 +68,20 @@ pub(crate) fn start(dhcp: &Dhcp<'_>) -> Result<(), NetworkError> {
 
 /// Its whole configuration: no file of the host's own dnsmasq is read.
 fn arguments(dhcp: &Dhcp<'_>) -> Vec<OsString> {
-    let subnet = dhcp.subnet;
-    let dns = if subnet.dns.is_empty() {
-        &[subnet.gateway][..]
-    } else {
-        &subnet.dns
-    };
-    let dns: Vec<String> = dns.iter().map(ToString::to_string).collect();
     let (user, group) = identity();
     let mut words = vec![
         "--conf-file=/dev/null".to_owned(),
-        format!("--interface={}", names::bridge(subnet.index)),
         "--except-interface=lo".to_owned(),
         "--bind-interfaces".to_owned(),
         format!("--user={user}"),
-        // Static: only who has a host entry gets an address. Names are what we say, not what a guest claims.
-        format!(
-            "--dhcp-range={},static,{},1h",
-            subnet.cidr.network(),
-            subnet.cidr.netmask()
-        ),
         "--dhcp-authoritative".to_owned(),
+        // Names are what we say, not what a guest claims.
         "--dhcp-ignore-names".to_owned(),
         "--dhcp-lease-max=65536".to_owned(),
         "--no-ping".to_owned(),
         "--quiet-dhcp".to_owned(),
-        format!("--dhcp-option=option:router,{}", subnet.gateway),
-        format!("--dhcp-option=option:dns-server,{}", dns.join(",")),
+        // None, which has to be said.
+        format!("--dhcp-option=tag:{SECONDARY},option:router"),
         format!("--dhcp-option=option:mtu,{GUEST_MTU}"),
         format!("--domain={DOMAIN}"),
         format!("--local=/{DOMAIN}/"),
@@ -102,9 +89,11 @@ fn arguments(dhcp: &Dhcp<'_>) -> Vec<OsString> {
         "--domain-needed".to_owned(),
         "--bogus-priv".to_owned(),
     ];
+    words.extend(dhcp.subnets.iter().flat_map(subnet_arguments));
     words.extend(group.map(|group| format!("--group={group}")));
     let paths = [
         ("--dhcp-hostsdir=", dhcp.hosts()),
+        ("--hostsdir=", dhcp.names()),
         ("--dhcp-leasefile=", dhcp.leases()),
         (PID_FILE, dhcp.pid_file()),
     ];
@@ -124,4 +113,33 @@ fn arguments(dhcp: &Dhcp<'_>) -> Vec<OsString> {
         .map(OsString::from)
         .chain(paths.into_iter().chain(resolvers).map(join))
         .collect()
+}
+
+/// What is different from one subnet to the next. Guests are told apart by the range their address is in.
+fn subnet_arguments(subnet: &Subnet) -> Vec<String> {
+    let (bridge, cidr) = (names::bridge(subnet.index), subnet.cidr);
+    let gateway = [subnet.gateway];
+    let dns = if subnet.dns.is_empty() {
+        &gateway[..]
+    } else {
+        &subnet.dns
+    };
+    let list = |servers: &[Ipv4Addr]| servers.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
+    let option =
+        |tags: &str, name: &str, value: &str| format!("--dhcp-option=tag:{bridge}{tags},option:{name},{value}");
+    let mut words = vec![
+        format!("--interface={bridge}"),
+        // Static: only who has a host entry gets an address.
+        format!(
+            "--dhcp-range=set:{bridge},{},static,{},1h",
+            cidr.network(),
+            cidr.netmask()
+        ),
+        option(&format!(",tag:!{SECONDARY}"), "router", &subnet.gateway.to_string()),
+        option("", "dns-server", &list(dns)),
+    ];
+    if !subnet.ntp.is_empty() {
+        words.push(option("", "ntp-server", &list(&subnet.ntp)));
+    }
+    words
 }

@@ -55,6 +55,9 @@ pub enum NetworkError {
     /// The VPC isn't there.
     #[error("the network namespace {0} is not there: its VPC has to be made first")]
     NoNamespace(String),
+    /// What stands in the namespace was put there by a process that has ended, or is half of something.
+    #[error("it is not known what is in the network namespace {0}: its VPC has to be made sure of first")]
+    Unknown(String),
     /// The port's tap isn't there.
     #[error(
         "the tap {tap} of port {port} is neither on the host nor in {namespace}: its guest has to be started again"
@@ -108,6 +111,7 @@ impl NetworkError {
             | Self::ProviderTaken { .. }
             | Self::Closed { .. }
             | Self::NoNamespace(_)
+            | Self::Unknown(_)
             | Self::NoTap { .. }
             | Self::Command { .. }
             | Self::Immortal(_)

@@ -107,10 +107,9 @@ impl Network {
         }
     }
 
-    /// Makes sure that the DHCP service of a VPC, or of one of its subnets, is gone with all its files.
-    pub(crate) fn remove_dhcp(&self, vpc_index: u32, subnet_index: Option<u32>) -> Result<(), NetworkError> {
+    /// Makes sure that the DHCP service of a VPC is gone with all its files.
+    pub(crate) fn remove_dhcp(&self, vpc_index: u32) -> Result<(), NetworkError> {
         let dir = self.dhcp_dir(Some(vpc_index));
-        let dir = subnet_index.map_or_else(|| dir.clone(), |index| dir.join(index.to_string()));
         process::end_below(&dir)?;
         match std::fs::remove_dir_all(&dir) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),

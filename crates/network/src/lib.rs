@@ -34,14 +34,18 @@ mod connect;
 mod dhcp;
 mod dnsmasq;
 mod error;
+mod flows;
+mod groups;
 mod host;
 mod inventory;
 mod link;
 mod names;
 mod namespace;
+mod policy;
 mod port;
 mod process;
 mod rules;
+mod ruleset;
 mod settings;
 mod spec;
 mod vpc;
@@ -52,6 +56,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use command::Tools;
 pub use error::NetworkError;
+use groups::Standing;
 pub use inventory::{Dnsmasq, Inventory, Tap};
 use names::Names;
 pub use settings::Settings;
@@ -77,11 +82,14 @@ struct Inner {
     /// Held while the provider bridge, the host's rules or uplinks change.
     host: Mutex<()>,
     /// One per VPC number, held while anything of that VPC changes. Taken before `host`.
-    vpcs: Mutex<HashMap<u32, Arc<Mutex<()>>>>,
+    vpcs: Mutex<HashMap<u32, VpcLock>>,
 }
 
+/// What this process has made stand in a VPC's namespace, if it knows.
+type VpcLock = Arc<Mutex<Option<Standing>>>;
+
 impl Network {
-    /// Checks the settings, that `ip`, `nft` and `dnsmasq` are installed, and that this process may use them. Makes
+    /// Checks the settings, that `ip`, `nft`, `dnsmasq` and `conntrack` are installed, and that this process may use them. Makes
     /// and changes nothing.
     pub fn open(settings: Settings) -> Result<Self, NetworkError> {
         settings.check()?;
@@ -114,14 +122,14 @@ impl Network {
     }
 
     /// Does `work` while nothing else of this process changes that VPC.
-    fn holding<T>(&self, vpc_index: u32, work: impl FnOnce() -> T) -> T {
+    fn holding<T>(&self, vpc_index: u32, work: impl FnOnce(&mut Option<Standing>) -> T) -> T {
         let lock = {
             let mut vpcs = self.inner.vpcs.lock().unwrap_or_else(PoisonError::into_inner);
             Arc::clone(vpcs.entry(vpc_index).or_default())
         };
-        // What a panic left half done is put right by the next "make sure": the lock protects no data of its own.
-        let _held = lock.lock().unwrap_or_else(PoisonError::into_inner);
-        work()
+        // What a panic left half done is put right by the next "make sure": what is being changed isn't remembered.
+        let mut held = lock.lock().unwrap_or_else(PoisonError::into_inner);
+        work(&mut held)
     }
 
     /// Where the DHCP service of a VPC, or of all of them, keeps its files.

@@ -4,21 +4,23 @@ use crate::link;
 use crate::names;
 use crate::namespace::{self, inside};
 use crate::vpc::plug_command;
-use crate::{GUEST_MTU, Network, NetworkError, Port, Vpc, rules};
+use crate::{GUEST_MTU, Network, NetworkError, Port, Vpc, dhcp, flows, ruleset};
 
 impl Network {
-    /// Makes sure that the port's guest may come: DHCP knows it, the guard lets it send, and its tap is there. The
+    /// Makes sure that the port's guest may come: DHCP knows it, the guard lets it send, its groups let it reach and be
+    /// reached, and its tap is there. The
     /// tap is made on the host, down, where libvirt opens it by name (`managed='no'`, one queue); if it is in the
     /// namespace already and a guest holds it, it stays there. One that no guest holds is made anew.
     pub fn ensure_port(&self, vpc: &Vpc, port: &Port) -> Result<(), NetworkError> {
-        let subnet = vpc.subnet_of(port)?;
+        vpc.check(&self.inner.settings)?;
+        vpc.subnet_of(port)?;
         let (inner, tap) = (&self.inner, self.tap_name(port.id));
-        self.holding(vpc.index, || {
+        self.holding(vpc.index, |standing| {
             let plugged = inside(&self.namespace_name(vpc), || {
-                let dhcp = self.dhcp(vpc, subnet);
-                dhcp.add(&tap, &port.host_entry())?;
+                self.stand_port(standing, vpc, port)?;
+                let dhcp = self.dhcp(vpc);
+                dhcp.add(&dhcp::entries(port, &tap))?;
                 dhcp.ensure_running()?;
-                inner.tools.nft(&rules::pin(&self.pin(port)))?;
                 if link::is_abandoned_tap(&inner.tools, &tap)? {
                     link::remove(&inner.tools, &tap)?;
                 }
@@ -42,7 +44,7 @@ impl Network {
     pub fn plug_port(&self, vpc: &Vpc, port: &Port) -> Result<(), NetworkError> {
         let bridge = names::bridge(vpc.subnet_of(port)?.index);
         let (tools, tap, namespace) = (&self.inner.tools, self.tap_name(port.id), self.namespace_name(vpc));
-        self.holding(vpc.index, || {
+        self.holding(vpc.index, |_| {
             if link::exists(&tap) {
                 // Of two, the one on the host is the one just opened, and the other is in its way.
                 inside(&namespace, || link::remove(tools, &tap))?;
@@ -65,24 +67,30 @@ impl Network {
     /// Makes sure that the port has no tap, on the host or in the namespace; its address stays its own. Called when
     /// its guest is off.
     pub fn unplug_port(&self, vpc: &Vpc, port: &Port) -> Result<(), NetworkError> {
-        self.holding(vpc.index, || self.delete_tap(vpc, &self.tap_name(port.id)))
+        self.holding(vpc.index, |_| self.delete_tap(vpc, &self.tap_name(port.id)))
     }
 
     /// Makes sure that nothing is left of the port: tap, pin, DHCP entry and lease. Its address may be given to
     /// another one afterwards.
     pub fn remove_port(&self, vpc: &Vpc, port: &Port) -> Result<(), NetworkError> {
         let (inner, tap, namespace) = (&self.inner, self.tap_name(port.id), self.namespace_name(vpc));
-        self.holding(vpc.index, || {
+        self.holding(vpc.index, |standing| {
             self.delete_tap(vpc, &tap)?;
-            let subnet = vpc.subnets.iter().find(|subnet| subnet.id == port.subnet);
-            let Some(dhcp) = subnet.map(|subnet| self.dhcp(vpc, subnet)) else {
-                return Ok(());
-            };
+            let dhcp = self.dhcp(vpc);
             if !namespace::exists(&namespace) {
                 return dhcp.forget(&tap);
             }
             inside(&namespace, || {
-                inner.tools.nft(&rules::unpin(&self.pin(port)))?;
+                let known = standing.as_ref().map(|known| known.policy.clone());
+                let unpin = ruleset::unpin(port, &inner.names);
+                if let Some(mut policy) = known {
+                    policy.ports.remove(&port.id);
+                    self.stand(standing, policy, &unpin)?;
+                } else {
+                    // What else names its address leads nowhere, and goes when the VPC is next made sure of.
+                    inner.tools.nft(&unpin)?;
+                    flows::end_unless(&inner.tools, |flow| !flow.is_of(port.address))?;
+                }
                 dhcp.forget(&tap)?;
                 dhcp.ensure_running()
             })

@@ -191,9 +191,9 @@ impl Vpc {
 }
 
 impl Port {
-    /// Its line among dnsmasq's host entries. A comma would begin another field: the hostname has been checked.
-    pub(crate) fn host_entry(&self) -> String {
-        format!("{},{},{}\n", self.mac, self.address, self.hostname)
+    /// Its own address and those besides.
+    pub(crate) fn addresses(&self) -> impl Iterator<Item = Ipv4Addr> {
+        std::iter::once(self.address).chain(self.pairs.iter().copied())
     }
 }
 

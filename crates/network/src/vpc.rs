@@ -4,11 +4,12 @@
 //! that should be shut: rules before links, dnsmasq's end before the bridge it was bound to is made again.
 
 use crate::dhcp::Dhcp;
+use crate::groups::Standing;
 use crate::link::{self, Link};
 use crate::names::{self, EXT, router_mac};
 use crate::namespace::{self, inside, sysctl};
-use crate::rules::{self, Pin};
-use crate::{GUEST_MTU, Network, NetworkError, Port, Subnet, Vpc};
+use crate::policy::Policy;
+use crate::{GUEST_MTU, Network, NetworkError, Port, Subnet, Vpc, dhcp};
 
 impl Network {
     /// Makes sure that the VPC is there and whole: namespace, bridges, uplink, rules, DHCP. `ports` are all ports of
@@ -16,42 +17,40 @@ impl Network {
     /// no port is added between reading `ports` and the end of this call, for it would be forgotten. Taps that are
     /// already in the namespace are put on their bridge again; subnets that aren't in `vpc` any more are removed.
     pub fn ensure_vpc(&self, vpc: &Vpc, ports: &[Port]) -> Result<(), NetworkError> {
-        vpc.check(&self.inner.settings)?;
-        for port in ports {
-            vpc.subnet_of(port)?;
-        }
-        self.holding(vpc.index, || self.ensure_vpc_held(vpc, ports))
+        let policy = self.policy(vpc, ports)?;
+        self.holding(vpc.index, |standing| self.ensure_vpc_held(vpc, ports, policy, standing))
     }
 
-    fn ensure_vpc_held(&self, vpc: &Vpc, ports: &[Port]) -> Result<(), NetworkError> {
+    fn ensure_vpc_held(
+        &self,
+        vpc: &Vpc,
+        ports: &[Port],
+        policy: Policy,
+        standing: &mut Option<Standing>,
+    ) -> Result<(), NetworkError> {
         let inner = &self.inner;
         let namespace = inner.names.namespace(vpc.index);
         let made = namespace::ensure(&inner.tools, &namespace)?;
-        let pins: Vec<Pin> = ports.iter().map(|port| self.pin(port)).collect();
-        let indexes: Vec<u32> = vpc.subnets.iter().map(|subnet| subnet.index).collect();
-
+        // Whatever stands there now, and whoever has changed it.
+        *standing = None;
         let links = inside(&namespace, || {
             router_sysctls()?;
-            inner.tools.nft(&rules::vpc(&indexes, &pins))?;
+            self.stand(standing, policy, "")?;
+            tracking_sysctls()?;
             if made { Ok(Vec::new()) } else { link::all(&inner.tools) }
         })?;
         self.ensure_uplink(vpc.index, links.iter().any(|link| link.name == EXT))?;
-        for stale in stale_bridges(vpc, &links) {
-            self.remove_dhcp(vpc.index, Some(stale))?;
+        let dhcp = self.dhcp(vpc);
+        if stale_bridges(vpc, &links).next().is_some() || missing_bridges(vpc, &links).next().is_some() {
+            dhcp.stop()?;
         }
         inside(&namespace, || {
-            for subnet in missing_bridges(vpc, &links) {
-                self.dhcp(vpc, subnet).stop()?;
-            }
             inner.tools.ip_batch(&self.inner_links(vpc, ports, &links)?)?;
-            for subnet in &vpc.subnets {
-                let mine = ports.iter().filter(|port| port.subnet == subnet.id);
-                let entries = mine.map(|port| (inner.names.tap(port.id), port.host_entry()));
-                let dhcp = self.dhcp(vpc, subnet);
-                dhcp.set(&entries.collect())?;
-                dhcp.ensure_running()?;
-            }
-            Ok(())
+            let entries = ports
+                .iter()
+                .flat_map(|port| dhcp::entries(port, &inner.names.tap(port.id)));
+            dhcp.set(&entries.collect())?;
+            dhcp.ensure_running()
         })
     }
 
@@ -98,25 +97,18 @@ impl Network {
     }
 
     pub(crate) fn remove_vpc_number(&self, vpc_index: u32) -> Result<(), NetworkError> {
-        self.holding(vpc_index, || {
-            self.remove_dhcp(vpc_index, None)?;
+        self.holding(vpc_index, |standing| {
+            *standing = None;
+            self.remove_dhcp(vpc_index)?;
             // The uplink by name, though it would go with the namespace: that goes later, and by itself.
             self.remove_uplink(vpc_index)?;
             namespace::remove(&self.inner.tools, &self.inner.names.namespace(vpc_index))
         })
     }
 
-    pub(crate) fn pin(&self, port: &Port) -> Pin {
-        Pin {
-            tap: self.inner.names.tap(port.id),
-            mac: port.mac,
-            address: port.address,
-        }
-    }
-
-    pub(crate) fn dhcp<'a>(&'a self, vpc: &Vpc, subnet: &'a Subnet) -> Dhcp<'a> {
-        let dir = self.dhcp_dir(Some(vpc.index)).join(subnet.index.to_string());
-        Dhcp::new(&self.inner.tools.dnsmasq, dir, subnet, self.inner.settings.nat)
+    pub(crate) fn dhcp<'a>(&'a self, vpc: &'a Vpc) -> Dhcp<'a> {
+        let dir = self.dhcp_dir(Some(vpc.index));
+        Dhcp::new(&self.inner.tools.dnsmasq, dir, &vpc.subnets, self.inner.settings.nat)
     }
 }
 
@@ -125,10 +117,11 @@ pub(crate) fn plug_command(tap: &str, bridge: &str) -> String {
     format!("link set dev {tap} mtu {GUEST_MTU} master {bridge} up")
 }
 
-/// IPv4 is routed, IPv6 is not spoken. A router with several networks answers ARP only on the right one, and says
+/// IPv4 is routed, IPv6 is not spoken, and what a bridge carries comes by the rules of `inet vpc` too. A router with several networks answers ARP only on the right one, and says
 /// nothing of shorter ways: a bridge's guests reach each other without it.
 fn router_sysctls() -> Result<(), NetworkError> {
     sysctl("ipv4/ip_forward", "1")?;
+    sysctl("bridge/bridge-nf-call-iptables", "1")?;
     for which in ["all", "default"] {
         sysctl(&format!("ipv6/conf/{which}/disable_ipv6"), "1")?;
         sysctl(&format!("ipv4/conf/{which}/arp_ignore"), "1")?;
@@ -136,6 +129,12 @@ fn router_sysctls() -> Result<(), NetworkError> {
         sysctl(&format!("ipv4/conf/{which}/accept_redirects"), "0")?;
     }
     Ok(())
+}
+
+/// A packet of TCP begins a flow only if it is the first: else the answers to one that was ended would begin it again
+/// the other way round. The kernel has the value once rules track flows.
+fn tracking_sysctls() -> Result<(), NetworkError> {
+    sysctl("netfilter/nf_conntrack_tcp_loose", "0")
 }
 
 fn missing_bridges<'a>(vpc: &'a Vpc, links: &'a [Link]) -> impl Iterator<Item = &'a Subnet> {

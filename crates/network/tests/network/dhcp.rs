@@ -48,7 +48,7 @@ fn a_freed_address_goes_to_another_mac() {
             said.starts_with("10.0.0.10/24") && said.ends_with("heir.berth.internal"),
             "{said}"
         );
-        let leases = std::fs::read_to_string(lab.dhcp_dir(&vpc, 0).join("leases")).unwrap();
+        let leases = std::fs::read_to_string(lab.dhcp_dir(&vpc).join("leases")).unwrap();
         assert!(!leases.contains(&old.mac.to_string()), "{leases}");
     });
 }

@@ -22,13 +22,18 @@ pub(crate) struct Lab {
 
 /// Runs a test on a private host, and cleans up whatever comes of it.
 pub(crate) fn lab(test: impl FnOnce(&Lab) + Send) {
+    lab_of(true, test);
+}
+
+/// The same, of an installation that lets guests out or doesn't.
+pub(crate) fn lab_of(nat: bool, test: impl FnOnce(&Lab) + Send) {
     if !nix::unistd::geteuid().is_root() {
         eprintln!("SKIPPED: this test makes network namespaces, which takes root");
         return;
     }
     std::thread::scope(|scope| {
         let thread = scope.spawn(|| {
-            let lab = Lab::new();
+            let lab = Lab::new(nat);
             test(&lab);
         });
         // The panic itself has been printed; what joins here is its payload.
@@ -37,7 +42,7 @@ pub(crate) fn lab(test: impl FnOnce(&Lab) + Send) {
 }
 
 impl Lab {
-    fn new() -> Self {
+    fn new(nat: bool) -> Self {
         let random = PortId::new().as_uuid().as_u128() & 0xfff;
         let prefix = format!("t{random:03x}");
         let host = format!("host-{prefix}");
@@ -52,7 +57,7 @@ impl Lab {
             state_dir: state.path().to_owned(),
             prefix: prefix.clone(),
             provider: Settings::PROVIDER,
-            nat: true,
+            nat,
         };
         let network = Network::open(settings.clone()).unwrap();
         Self {
@@ -105,11 +110,9 @@ impl Lab {
         }
     }
 
-    /// Where a subnet's dnsmasq has its files.
-    pub(crate) fn dhcp_dir(&self, vpc: &Vpc, subnet: usize) -> PathBuf {
-        self.settings
-            .state_dir
-            .join(format!("network/{}/{}", vpc.index, vpc.subnets[subnet].index))
+    /// Where a VPC's dnsmasq has its files.
+    pub(crate) fn dhcp_dir(&self, vpc: &Vpc) -> PathBuf {
+        self.settings.state_dir.join(format!("network/{}", vpc.index))
     }
 
     /// Runs a program inside a VPC's namespace.

@@ -4,10 +4,8 @@ use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddrV4, TcpListener};
 use std::time::Duration;
 
-use berth_network::Network;
-
 use crate::guest::Guest;
-use crate::lab::{Lab, lab, run, try_run};
+use crate::lab::{Lab, lab, lab_of, run, try_run};
 
 /// A namespace that plays the world: the host has a leg in it, and it knows no way back to a VPC.
 struct World(String);
@@ -72,17 +70,12 @@ fn guests_reach_the_outside_and_the_outside_not_them() {
 
 #[test]
 fn without_nat_nothing_leaves_and_the_host_is_left_alone() {
-    lab(|lab| {
+    lab_of(false, |lab| {
         let _world = World::new(lab);
-        let settings = berth_network::Settings {
-            nat: false,
-            ..lab.settings.clone()
-        };
-        let network = Network::open(settings).unwrap();
         let vpc = Lab::vpc(1, 1);
         // A new namespace takes the value that the machine has at that moment.
         std::fs::write("/proc/sys/net/ipv4/ip_forward", "0").unwrap();
-        network.ensure_vpc(&vpc, &[]).unwrap();
+        lab.network.ensure_vpc(&vpc, &[]).unwrap();
         assert_eq!(
             std::fs::read_to_string("/proc/sys/net/ipv4/ip_forward").unwrap().trim(),
             "0"

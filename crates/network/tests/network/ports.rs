@@ -55,7 +55,7 @@ fn a_port_comes_and_goes() {
             assert!(taps(lab).is_empty());
         }
         assert!(
-            lab.dhcp_dir(&vpc, 0).join("hosts").join(&name).exists(),
+            lab.dhcp_dir(&vpc).join("hosts").join(&name).exists(),
             "the address stays with the port"
         );
         lab.network.ensure_port(&vpc, &port).unwrap();
@@ -67,7 +67,7 @@ fn a_port_comes_and_goes() {
             !lab.inside(&vpc, &["nft", "list", "ruleset"]).contains(&name),
             "the guard still knows it"
         );
-        assert!(!lab.dhcp_dir(&vpc, 0).join("hosts").join(&name).exists());
+        assert!(!lab.dhcp_dir(&vpc).join("hosts").join(&name).exists());
     });
 }
 
