@@ -33,6 +33,7 @@ pub(crate) enum PortVerb {
         port: String,
     },
     /// Change a port, also while a guest has it
+    #[command(override_usage = "berth port set <PORT> <OPTIONS>")]
     Set {
         /// Its name or id
         port: String,

@@ -10,8 +10,8 @@ use crate::commands::network::{dash, joined, public_address, public_ip};
 use crate::output::{self, ago, fields, table};
 
 const EXAMPLES: &str = "\
-A static public IP is the project's until it is released, and moves between instances. An ephemeral one goes back to its
-pool when its instance is stopped, shelved or deleted, or it is detached.
+A static public IP is the project's until it is released, and moves between instances. \
+An ephemeral one goes back to its pool when its instance is stopped, shelved or deleted, or it is detached.
 
 Examples:
   berth public-ip allocate                          a static one, say 203.0.113.7
@@ -40,6 +40,7 @@ pub(crate) enum PublicIpVerb {
         ip: String,
     },
     /// Attach a static public IP to an instance, or to a port
+    #[command(override_usage = "berth public-ip attach [OPTIONS] <ADDRESS> <INSTANCE|--port <PORT>>")]
     Attach {
         /// Its address or id
         #[arg(value_name = "ADDRESS", value_parser = public_ip)]

@@ -12,6 +12,8 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Args;
+use futures::TryFutureExt as _;
+use futures::future::select_ok;
 use tokio::net::TcpStream;
 
 use crate::commands::Context;
@@ -74,15 +76,15 @@ pub(crate) async fn run(ssh: Ssh, cx: &Context) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::from(code.unwrap_or(255)))
 }
 
-/// The first of the addresses where something listens on the port.
+/// The first of the addresses to answer on the port.
 async fn first_to_answer(addresses: impl Iterator<Item = Ipv4Addr>, port: u16) -> Option<Ipv4Addr> {
-    for address in addresses {
-        let connected = TcpStream::connect(SocketAddr::from((address, port)));
-        if let Ok(Ok(_)) = tokio::time::timeout(ANSWERS, connected).await {
-            return Some(address);
-        }
+    let connect = |address| Box::pin(TcpStream::connect(SocketAddr::from((address, port))).map_ok(move |_| address));
+    let attempts: Vec<_> = addresses.map(connect).collect();
+    if attempts.is_empty() {
+        return None;
     }
-    None
+    let connected = tokio::time::timeout(ANSWERS, select_ok(attempts)).await;
+    connected.ok()?.ok().map(|(address, _)| address)
 }
 
 /// ssh gives this line to the user's shell (behind an `exec` of its own), after it has replaced what begins with `%`:

@@ -29,6 +29,7 @@ pub(crate) enum SubnetVerb {
         subnet: String,
     },
     /// Change a subnet; its guests hear of other servers when they renew their lease
+    #[command(override_usage = "berth subnet set <SUBNET> <OPTIONS>")]
     Set {
         /// Its name or id, or VPC/NAME
         subnet: String,
