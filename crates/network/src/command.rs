@@ -86,7 +86,7 @@ pub(crate) fn run<A: AsRef<OsStr>>(
     })
 }
 
-fn find(program: &'static str, package: &'static str) -> Result<PathBuf, NetworkError> {
+pub(crate) fn find(program: &'static str, package: &'static str) -> Result<PathBuf, NetworkError> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     // An administrator's own PATH often lacks the directories for administrators.
     let dirs = std::env::split_paths(&path).chain(["/usr/sbin", "/sbin"].map(PathBuf::from));

@@ -90,14 +90,16 @@ impl Network {
         let inner = &self.inner;
         let ruleset = Ruleset::new(&policy, &inner.names);
         let text = match standing.take() {
-            Some(old) => format!("{}{also}", ruleset.since(&old.ruleset)),
+            Some(old) => ruleset.since(&old.ruleset),
             None => ruleset.whole(),
         };
-        if !text.is_empty() {
-            inner.tools.nft(&text)?;
+        if !text.is_empty() || !also.is_empty() {
+            inner.tools.nft(&format!("{text}{also}"))?;
         }
-        let judge = policy.judge();
-        flows::end_unless(&inner.tools, |flow| judge.allows(flow))?;
+        if !text.is_empty() {
+            let judge = policy.judge();
+            flows::end_unless(&inner.tools, |flow| judge.allows(flow))?;
+        }
         *standing = Some(Standing { policy, ruleset });
         Ok(())
     }

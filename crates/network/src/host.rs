@@ -1,15 +1,36 @@
-//! The host's side: the provider bridge, one uplink per VPC, the table of rules, forwarding.
+//! The host's side: the provider bridge, one uplink per VPC, the table of rules, forwarding, the kernel's modules.
 //!
 //! The uplinks are *isolated* ports of the bridge, so that one VPC's frames never reach another's, and the table drops
 //! what one would send another by way of the host's router. Everything here is made sure of at each call, for a
 //! `systemctl restart nftables` or a network manager takes it away without telling anybody.
 
+use std::path::Path;
 use std::sync::PoisonError;
 
+use crate::command::{find, run};
 use crate::link::{self, Link};
 use crate::names::{EXT, router_mac};
 use crate::namespace::sysctl;
 use crate::{Network, NetworkError, rules};
+
+/// What decides, in each namespace, whether frames that a bridge carries come by the rules of `inet`.
+const BRIDGED: [&str; 3] = [
+    "bridge-nf-call-iptables",
+    "bridge-nf-call-ip6tables",
+    "bridge-nf-call-arptables",
+];
+
+/// Makes sure that the kernel can show rules what a bridge carries (`br_netfilter`). With the module it begins to do so
+/// in all namespaces: for the host's own bridges nothing is to change.
+pub(crate) fn ensure_bridge_filter() -> Result<(), NetworkError> {
+    if Path::new("/proc/sys/net/bridge").exists() {
+        return Ok(());
+    }
+    run(&find("modprobe", "kmod")?, ["br_netfilter"], "")?;
+    BRIDGED
+        .iter()
+        .try_for_each(|name| sysctl(&format!("bridge/{name}"), "0"))
+}
 
 impl Network {
     /// Makes sure of the provider bridge, the rules, and the uplink of a VPC whose namespace is there.

@@ -1,11 +1,11 @@
-//! One network namespace per VPC: bridges, taps, DHCP, rules, NAT.
+//! One network namespace per VPC: bridges, taps, DHCP, security groups, NAT.
 //!
 //! ```text
 //!  host                                       │ namespace berth-P-1 (VPC 1)
 //!                                             │
-//!  eth0 ──(NAT, table inet berth-P)── P-ext ──┼─ Pv1 ══ ext ──(NAT)── br7  10.0.0.1  dnsmasq ──┬─ tap ── guest
-//!                                      │      │                                                └─ tap ── guest
-//!                          100.64.0.1/20      │                 └──── br8  10.0.1.1  dnsmasq ──── tap ── guest
+//!  eth0 ──(NAT, table inet berth-P)── P-ext ──┼─ Pv1 ══ ext ──(NAT)──┬─ br7  10.0.0.1 ──┬─ tap ──(guard)── guest
+//!                                      │      │              (groups)├─ dnsmasq         └─ tap ──(guard)── guest
+//!                          100.64.0.1/20      │                      └─ br8  10.0.1.1 ──── tap ──(guard)── guest
 //!                                      │      └───────────────────────────────────────────────────────────────
 //!                                      └───── Pv2 ══ ext of namespace berth-P-2, which may use 10.0.0.0/24 too
 //! ```
@@ -20,10 +20,19 @@
 //! is off, for a tap outlives its guest and can't be opened from the host again; [`Network::remove_port`] also forgets
 //! the address.
 //!
-//! What it takes on the host: with [`Settings::nat`] the host forwards IPv4 (`net.ipv4.ip_forward`, a change of the
-//! whole host, never taken back). An `accept` in our table doesn't overrule a `drop` in another one: where Docker
-//! or firewalld drops forwarded packets, the administrator lets the provider bridge through, for Docker with
-//! `iptables -I DOCKER-USER -i P-ext -j ACCEPT` and `iptables -I DOCKER-USER -o P-ext -j ACCEPT`.
+//! What a guest may: the *guard* pins each tap to its MAC and addresses; *security groups* let a flow begin or don't,
+//! between two guests of a subnet as between subnets and to the outside; [`Network::set_port`], [`Network::set_group`]
+//! and [`Network::remove_group`] change them while guests run, and end the flows that are allowed no more. No group
+//! decides on DHCP, DNS, the metadata service and pings to the router, nor on what the daemon itself says to a guest
+//! ([`Network::connect`]); a port in no group has those and nothing else. Why frames of guests were dropped is told by
+//! `ip netns exec berth-P-1 nft list counters table bridge guard`.
+//!
+//! What it takes on the host: frames within a subnet come by the rules only with the kernel's `br_netfilter`, which is
+//! loaded where it isn't there, and then switched off for the host's own bridges. With [`Settings::nat`] the host
+//! forwards IPv4 (`net.ipv4.ip_forward`, a change of the whole host, never taken back). An `accept` in our table
+//! doesn't overrule a `drop` in another one: where Docker or firewalld drops forwarded packets, the administrator lets
+//! the provider bridge through, for Docker with `iptables -I DOCKER-USER -i P-ext -j ACCEPT` and
+//! `iptables -I DOCKER-USER -o P-ext -j ACCEPT`.
 //!
 //! **Invariants**: every function makes sure that something is so, may be repeated after a crash at any point, and
 //! blocks (call it on a blocking pool). No thread of the caller ever changes its namespace: what must happen inside

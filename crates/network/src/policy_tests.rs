@@ -234,11 +234,10 @@ proptest! {
         let address = |number: u32| policy.ports[&id(number)].address.to_string();
         let flow = flow(protocol, &address(ends.0), &address(ends.1), port);
         let allowed = policy.judge().allows(&flow);
-        for nth in 0..rules.len() {
-            let (index, gone) = rules[nth];
+        for (index, gone) in &rules {
             let mut less = policy.clone();
-            let group = less.groups.values_mut().find(|group| group.index == index).unwrap();
-            let place = group.rules.iter().position(|rule| *rule == gone).unwrap();
+            let group = less.groups.values_mut().find(|group| group.index == *index).unwrap();
+            let place = group.rules.iter().position(|rule| rule == gone).unwrap();
             group.rules.remove(place);
             prop_assert!(allowed || !less.judge().allows(&flow));
         }

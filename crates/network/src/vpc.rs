@@ -9,7 +9,7 @@ use crate::link::{self, Link};
 use crate::names::{self, EXT, router_mac};
 use crate::namespace::{self, inside, sysctl};
 use crate::policy::Policy;
-use crate::{GUEST_MTU, Network, NetworkError, Port, Subnet, Vpc, dhcp};
+use crate::{GUEST_MTU, Network, NetworkError, Port, Subnet, Vpc, dhcp, host};
 
 impl Network {
     /// Makes sure that the VPC is there and whole: namespace, bridges, uplink, rules, DHCP. `ports` are all ports of
@@ -30,6 +30,7 @@ impl Network {
     ) -> Result<(), NetworkError> {
         let inner = &self.inner;
         let namespace = inner.names.namespace(vpc.index);
+        host::ensure_bridge_filter()?;
         let made = namespace::ensure(&inner.tools, &namespace)?;
         // Whatever stands there now, and whoever has changed it.
         *standing = None;

@@ -12,14 +12,69 @@ fn a_guest_gets_its_own_address_and_knows_the_others() {
         let vpc = Lab::vpc(1, 2);
         lab.network.ensure_vpc(&vpc, &[]).unwrap();
         let one = Guest::boot(lab, &vpc, Lab::port(&vpc, 0, 10));
-        let said = "10.0.0.10/24 via 10.0.0.1 dns 10.0.0.1 mtu 1450 name guest-0-10.berth.internal";
+        let said = "10.0.0.10/24 via 10.0.0.1 dns 10.0.0.1 ntp  mtu 1450 name guest-0-10.berth.internal";
         assert_eq!(one.dhcp().as_deref(), Some(said));
         let second = Guest::boot(lab, &vpc, Lab::port(&vpc, 1, 10));
         assert!(second.dhcp().unwrap().starts_with("10.0.1.10/24 via 10.0.1.1"));
 
+        // Names are known in every subnet, by every gateway, whether their guests have asked for an address or not.
         let other = Guest::boot_static(lab, &vpc, Lab::port(&vpc, 0, 11));
-        let asked = other.run(&["busybox", "nslookup", "guest-0-10.berth.internal", "10.0.0.1"]);
-        assert!(asked.contains("10.0.0.10"), "{asked}");
+        let far = Guest::boot_static(lab, &vpc, Lab::port(&vpc, 1, 11));
+        for asking in [&other, &far] {
+            for gateway in ["10.0.0.1", "10.0.1.1"] {
+                for (name, address) in [
+                    ("guest-0-10.berth.internal", "10.0.0.10"),
+                    ("guest-1-10.berth.internal", "10.0.1.10"),
+                    ("guest-0-11.berth.internal", "10.0.0.11"),
+                ] {
+                    let asked = asking.run(&["busybox", "nslookup", name, gateway]);
+                    assert!(asked.contains(address), "{asked}");
+                }
+            }
+        }
+    });
+}
+
+#[test]
+fn a_second_nic_gets_no_default_route_and_every_subnet_its_own_servers() {
+    lab(|lab| {
+        let mut vpc = Lab::vpc(1, 2);
+        vpc.subnets[1].dns = vec![[192, 0, 2, 1].into(), [192, 0, 2, 2].into()];
+        vpc.subnets[1].ntp = vec![[192, 0, 2, 3].into(), [192, 0, 2, 4].into()];
+        lab.network.ensure_vpc(&vpc, &[]).unwrap();
+        let secondary = |subnet, octet| Port {
+            primary: false,
+            ..Lab::port(&vpc, subnet, octet)
+        };
+        let said = |port: Port| Guest::boot(lab, &vpc, port).dhcp().unwrap();
+        let name = |name: &str| format!("mtu 1450 name {name}.berth.internal");
+        let mine = name("guest-0-10");
+        assert_eq!(
+            said(secondary(0, 10)),
+            format!("10.0.0.10/24 via  dns 10.0.0.1 ntp  {mine}")
+        );
+        let servers = "dns 192.0.2.1 192.0.2.2 ntp 192.0.2.3 192.0.2.4";
+        let mine = name("guest-1-10");
+        assert_eq!(said(secondary(1, 10)), format!("10.0.1.10/24 via  {servers} {mine}"));
+        let mine = name("guest-1-11");
+        assert_eq!(
+            said(Lab::port(&vpc, 1, 11)),
+            format!("10.0.1.11/24 via 10.0.1.1 {servers} {mine}")
+        );
+    });
+}
+
+#[test]
+fn a_name_that_is_gone_is_not_known_any_more() {
+    lab(|lab| {
+        let vpc = Lab::vpc(1, 2);
+        lab.network.ensure_vpc(&vpc, &[]).unwrap();
+        let asking = Guest::boot_static(lab, &vpc, Lab::port(&vpc, 1, 10));
+        let gone = Guest::boot_static(lab, &vpc, Lab::port(&vpc, 0, 10));
+        let known = || asking.can(&["busybox", "nslookup", "guest-0-10.berth.internal", "10.0.1.1"]);
+        assert!(known());
+        lab.network.remove_port(&vpc, &gone.port).unwrap();
+        assert!(!known());
     });
 }
 

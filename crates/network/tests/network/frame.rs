@@ -22,6 +22,13 @@ pub(crate) fn arp(mac: Mac, sender: Ipv4Addr, target: Ipv4Addr) -> Vec<u8> {
     [&head[..], &mac.octets(), &sender.octets(), &[0; 6], &target.octets()].concat()
 }
 
+/// An ARP answer: `mac` says it has `sender`.
+pub(crate) fn arp_reply(mac: Mac, sender: Ipv4Addr, target: Ipv4Addr) -> Vec<u8> {
+    let mut reply = arp(mac, sender, target);
+    reply[7] = 2;
+    reply
+}
+
 /// A UDP datagram in an IPv4 packet (RFC 768, RFC 791); a UDP checksum of zero means there is none.
 pub(crate) fn udp(from: (Ipv4Addr, u16), to: (Ipv4Addr, u16), data: &[u8]) -> Vec<u8> {
     let length = u16::try_from(28 + data.len()).unwrap().to_be_bytes();

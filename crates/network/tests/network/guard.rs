@@ -1,10 +1,11 @@
 //! A guest can't pretend to be another one.
 
-use std::net::Ipv4Addr;
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 use berth_model::Mac;
 
-use crate::frame::{BROADCAST, arp, ethernet, hears, inject, listener, udp};
+use crate::frame::{BROADCAST, arp, arp_reply, ethernet, hears, inject, listener, udp};
 use crate::guest::Guest;
 use crate::lab::{Lab, lab};
 
@@ -109,6 +110,96 @@ fn a_guest_gives_out_no_addresses() {
         inject(&one, &ethernet(other.port.mac.octets(), one.port.mac, IPV4, &offer));
         assert!(!hears(&ear), "a DHCP answer of a guest passed");
     });
+}
+
+/// A guest that does all it can, `TIMES` times each: nothing arrives, and the guard says how often it tried what.
+#[test]
+fn a_hostile_guest_is_heard_by_nobody_and_counted() {
+    const TIMES: u64 = 7;
+    lab(|lab| {
+        let vpc = Lab::vpc(1, 1);
+        lab.network.ensure_vpc(&vpc, &[]).unwrap();
+        let [evil, victim] = [10, 11].map(|octet| Guest::boot_static(lab, &vpc, Lab::port(&vpc, 0, octet)));
+        for guest in [&evil, &victim] {
+            // Their kernels would speak it by themselves.
+            guest.run(&["sh", "-c", "echo 1 >/proc/sys/net/ipv6/conf/all/disable_ipv6"]);
+        }
+        let (mac, own, gateway) = (evil.port.mac, evil.port.address, Ipv4Addr::new(10, 0, 0, 1));
+        let (to, address) = (victim.port.mac.octets(), victim.port.address);
+        let stranger = Mac::random();
+        let packet = |from: Ipv4Addr, port: u16| udp((from, port), (address, 4000), b"evil");
+        let tagged = [&5_u16.to_be_bytes()[..], &IPV4.to_be_bytes(), &packet(own, 4000)].concat();
+        let misdirected = udp((own, 4000), (Ipv4Addr::new(10, 0, 0, 99), 4000), b"covert");
+        // ICMPv6 (58), from the link-local address, a router's advertisement (134).
+        let mut advertisement = vec![0x60, 0, 0, 0, 0, 16, 58, 255];
+        for address in ["fe80::1", "ff02::1"] {
+            advertisement.extend(address.parse::<Ipv6Addr>().unwrap().octets());
+        }
+        advertisement.extend([134, 0, 0, 0, 64, 0, 7, 8, 0, 0, 0, 0, 0, 0, 0, 0]);
+        let frames = [
+            ("spoofed_mac", ethernet(to, stranger, IPV4, &packet(own, 4000))),
+            ("spoofed_mac", ethernet(to, stranger, ARP, &arp(stranger, own, address))),
+            (
+                "spoofed_address",
+                ethernet(to, mac, IPV4, &packet(Ipv4Addr::new(10, 0, 0, 12), 4000)),
+            ),
+            ("spoofed_address", ethernet(to, mac, IPV4, &packet(gateway, 4000))),
+            ("forged_arp", ethernet(BROADCAST, mac, ARP, &arp(mac, gateway, address))),
+            ("forged_arp", ethernet(to, mac, ARP, &arp_reply(mac, gateway, address))),
+            ("forged_arp", ethernet(to, mac, ARP, &arp_reply(mac, address, own))),
+            (
+                "forged_arp",
+                ethernet(BROADCAST, mac, ARP, &arp(mac, Ipv4Addr::UNSPECIFIED, gateway)),
+            ),
+            (
+                "dhcp_server",
+                ethernet(to, mac, IPV4, &udp((own, 67), (address, 68), b"an offer")),
+            ),
+            (
+                "dhcp_server",
+                ethernet(
+                    BROADCAST,
+                    mac,
+                    IPV4,
+                    &udp((gateway, 67), (Ipv4Addr::BROADCAST, 68), b"an offer"),
+                ),
+            ),
+            ("ipv6", ethernet([0x33, 0x33, 0, 0, 0, 1], mac, 0x86dd, &advertisement)),
+            ("vlan_tag", ethernet(to, mac, 0x8100, &tagged)),
+            ("vlan_tag", ethernet(to, mac, 0x88a8, &tagged)),
+            (
+                "other_protocol",
+                ethernet([1, 0x80, 0xc2, 0, 0, 0], mac, 0x0027, &[0; 60]),
+            ),
+            ("misdelivered", ethernet(to, mac, IPV4, &misdirected)),
+        ];
+        let mut expected = BTreeMap::new();
+        let (arrived, counted) = (received(&victim), drops(lab, &vpc));
+        for (reason, frame) in &frames {
+            for _ in 0..TIMES {
+                inject(&evil, frame);
+            }
+            *expected.entry((*reason).to_owned()).or_insert(counted[*reason]) += TIMES;
+        }
+        assert_eq!(received(&victim), arrived, "something arrived");
+        assert_eq!(drops(lab, &vpc), expected);
+        inject(&evil, &ethernet(to, mac, IPV4, &packet(own, 4000)));
+        assert!(
+            received(&victim) > arrived,
+            "an honest frame must pass, or the rest proves nothing"
+        );
+    });
+}
+
+/// What the guard has dropped, by the reason.
+fn drops(lab: &Lab, vpc: &berth_network::Vpc) -> BTreeMap<String, u64> {
+    let text = lab.inside(vpc, &["nft", "list", "counters", "table", "bridge", "guard"]);
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let counter = |words: &[&str]| match words {
+        ["counter", name, "{", "packets", packets, ..] => Some(((*name).to_owned(), packets.parse().unwrap())),
+        _ => None,
+    };
+    words.windows(5).filter_map(counter).collect()
 }
 
 /// How many frames have come in at a guest's NIC.

@@ -79,14 +79,15 @@ impl Guest {
         let script = Path::new("/tmp").join(format!("{}.udhcpc", self.namespace));
         let answer = script.with_extension("answer");
         let text = format!(
-            "#!/bin/sh\n[ \"$1\" = bound ] && echo \"$ip/$mask via $router dns $dns mtu $mtu {} $hostname.$domain\" >{}\n",
+            "#!/bin/sh\n[ \"$1\" = bound ] && echo \"$ip/$mask via $router dns $dns ntp $ntpsrv mtu $mtu {} $hostname.$domain\" >{}\n",
             "name",
             answer.display()
         );
         fs::write(&script, text).unwrap();
         run(&["chmod", "755", script.to_str().unwrap()]);
         let words = [
-            "busybox", "udhcpc", "-f", "-n", "-q", "-t", "6", "-T", "1", "-O", "mtu", "-i", "eth0", "-s",
+            "busybox", "udhcpc", "-f", "-n", "-q", "-t", "6", "-T", "1", "-O", "mtu", "-O", "ntpsrv", "-i", "eth0",
+            "-s",
         ];
         let bound = self.can(&[&words[..], &[script.to_str().unwrap()]].concat());
         let said = fs::read_to_string(&answer).ok();

@@ -6,9 +6,11 @@
 
 mod dhcp;
 mod frame;
+mod groups;
 mod guard;
 mod guest;
 mod lab;
 mod outside;
 mod ports;
+mod tcp;
 mod vpcs;

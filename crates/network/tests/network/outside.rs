@@ -87,6 +87,30 @@ fn without_nat_nothing_leaves_and_the_host_is_left_alone() {
 }
 
 #[test]
+fn a_subnet_without_nat_reaches_its_neighbours_only() {
+    lab(|lab| {
+        let _world = World::new(lab);
+        let mut vpc = Lab::vpc(1, 2);
+        vpc.subnets[1].nat = false;
+        lab.network.ensure_vpc(&vpc, &[]).unwrap();
+        let [out, shut] = [0, 1].map(|subnet| Guest::boot_static(lab, &vpc, Lab::port(&vpc, subnet, 10)));
+        assert!(out.pings("198.51.100.2") && !shut.pings("198.51.100.2") && !shut.pings("100.64.0.1"));
+        assert!(out.pings("10.0.1.10") && shut.pings("10.0.0.10"));
+        // Taken from those who have it, it is taken at once.
+        let ports = [&out, &shut].map(|guest| guest.port.clone());
+        let tracked = || {
+            lab.inside(&vpc, &["conntrack", "-L", "-d", "198.51.100.2"])
+                .contains("10.0.0.10")
+        };
+        assert!(tracked());
+        let mut changed = vpc.clone();
+        changed.subnets[0].nat = false;
+        lab.network.ensure_vpc(&changed, &ports).unwrap();
+        assert!(!tracked() && !out.pings("198.51.100.2"));
+    });
+}
+
+#[test]
 fn a_guest_reaches_neither_the_hosts_services_nor_another_vpc() {
     lab(|lab| {
         let _world = World::new(lab);
