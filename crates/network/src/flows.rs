@@ -1,14 +1,12 @@
 //! Flows that live: those the kernel has let begin, as its connection tracking lists them.
 //!
 //! nft judges only how a flow begins; what belongs to one that has begun passes. So when rules are taken away, the
-//! flows they let begin have to be ended, and no others. Entries are deleted by `conntrack`, one call for all flows
-//! that differ in nothing a rule can tell: not in the port of the one who asked.
+//! flows they let begin have to be ended, and no others. `conntrack` lists them; [`crate::tracking`] ends them.
 
-use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
-use crate::NetworkError;
 use crate::command::{Tools, run};
+use crate::{NetworkError, tracking};
 
 /// A flow, as the kernel knows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +26,8 @@ pub(crate) struct Tuple {
     pub(crate) target: Ipv4Addr,
     pub(crate) source_port: Option<u16>,
     pub(crate) target_port: Option<u16>,
+    /// Of ICMP: type, code and id.
+    pub(crate) icmp: Option<(u8, u8, u16)>,
 }
 
 impl Flow {
@@ -45,28 +45,6 @@ impl Flow {
     pub(crate) fn is_of(&self, address: Ipv4Addr) -> bool {
         self.asked.source == address || self.answered.source == address
     }
-
-    /// What `conntrack` has to be told for exactly this flow and those like it.
-    fn arguments(&self) -> Vec<String> {
-        let (asked, answered) = (&self.asked, &self.answered);
-        let mut words = vec![
-            ("-p", self.protocol.to_string()),
-            ("-s", asked.source.to_string()),
-            ("-d", asked.target.to_string()),
-            ("-r", answered.source.to_string()),
-            ("-q", answered.target.to_string()),
-        ];
-        // Only of these does the tool know the ports when it is given a number.
-        if matches!(self.protocol, 6 | 17) {
-            words.extend(asked.target_port.map(|port| ("--dport", port.to_string())));
-        }
-        let words = words.into_iter().flat_map(|(option, value)| [option.to_owned(), value]);
-        ["-D", "-f", "ipv4"]
-            .map(str::to_owned)
-            .into_iter()
-            .chain(words)
-            .collect()
-    }
 }
 
 impl Tuple {
@@ -75,12 +53,28 @@ impl Tuple {
             let mut values = line.split_whitespace().filter_map(|word| word.strip_prefix(key));
             values.nth(nth)
         };
+        let icmp = || {
+            Some((
+                value("type=")?.parse().ok()?,
+                value("code=")?.parse().ok()?,
+                value("id=")?.parse().ok()?,
+            ))
+        };
         Some(Self {
             source: value("src=")?.parse().ok()?,
             target: value("dst=")?.parse().ok()?,
-            source_port: value("sport=").and_then(|port| port.parse().ok()),
-            target_port: value("dport=").and_then(|port| port.parse().ok()),
+            source_port: value("sport=").or_else(|| value("srckey=")).and_then(number),
+            target_port: value("dport=").or_else(|| value("dstkey=")).and_then(number),
+            icmp: icmp(),
         })
+    }
+}
+
+/// A port, or a key of GRE, which is written as C does it.
+fn number(text: &str) -> Option<u16> {
+    match text.strip_prefix("0x") {
+        Some(hex) => u16::from_str_radix(hex, 16).ok(),
+        None => text.parse().ok(),
     }
 }
 
@@ -88,15 +82,7 @@ impl Tuple {
 pub(crate) fn end_unless(tools: &Tools, stays: impl Fn(&Flow) -> bool) -> Result<(), NetworkError> {
     let text = run(&tools.conntrack, ["-L", "-f", "ipv4"], "")?;
     let flows = text.lines().filter_map(Flow::read).filter(|flow| !stays(flow));
-    let calls: BTreeSet<Vec<String>> = flows.map(|flow| flow.arguments()).collect();
-    for arguments in calls {
-        match run(&tools.conntrack, &arguments, "") {
-            // It had ended by itself.
-            Err(NetworkError::Command { stderr, .. }) if stderr.contains(" 0 flow entries") => {}
-            done => done.map(drop)?,
-        }
-    }
-    Ok(())
+    tracking::end(&flows.collect::<Vec<_>>())
 }
 
 #[cfg(test)]
@@ -116,14 +102,16 @@ mod tests {
             (flow.answered.source, flow.answered.source_port),
             (Ipv4Addr::new(10, 0, 0, 11), Some(8080))
         );
-        assert_eq!(
-            flow.arguments().join(" "),
-            "-D -f ipv4 -p 6 -s 10.0.0.10 -d 203.0.113.9 -r 10.0.0.11 -q 100.64.0.3 --dport 80"
-        );
 
         let icmp = "icmp     1 29 src=10.0.0.10 dst=10.0.1.10 type=8 code=0 id=7 src=10.0.1.10 dst=10.0.0.10 type=0 code=0 id=7";
         let flow = Flow::read(icmp).unwrap();
         assert_eq!((flow.protocol, flow.asked.target_port), (1, None));
+        assert_eq!(
+            (flow.asked.icmp, flow.answered.icmp),
+            (Some((8, 0, 7)), Some((0, 0, 7)))
+        );
+        let gre = "gre      47 29 src=10.0.0.10 dst=10.0.0.11 srckey=0x0 dstkey=0x2a src=10.0.0.11 dst=10.0.0.10 srckey=0x2a dstkey=0x0";
+        assert_eq!(Flow::read(gre).unwrap().asked.target_port, Some(42));
         let other = "unknown  112 599 src=10.0.0.10 dst=10.0.0.11 [UNREPLIED] src=10.0.0.11 dst=10.0.0.10 mark=0 use=1";
         assert_eq!(Flow::read(other).unwrap().protocol, 112);
         for line in [

@@ -57,6 +57,7 @@ mod rules;
 mod ruleset;
 mod settings;
 mod spec;
+mod tracking;
 mod vpc;
 
 use std::collections::HashMap;

@@ -116,12 +116,14 @@ fn flow(protocol: &str, source: &str, target: &str, port: u16) -> Flow {
         target,
         source_port: ports(40000),
         target_port: ports(port),
+        icmp: None,
     };
     let answered = Tuple {
         source: target,
         target: source,
         source_port: asked.target_port,
         target_port: asked.source_port,
+        icmp: None,
     };
     Flow {
         protocol,

@@ -34,15 +34,21 @@ pub(crate) fn udp(from: (Ipv4Addr, u16), to: (Ipv4Addr, u16), data: &[u8]) -> Ve
     let length = u16::try_from(28 + data.len()).unwrap().to_be_bytes();
     let mut head = [0x45, 0, length[0], length[1], 0, 0, 0, 0, 64, 17, 0, 0].to_vec();
     head.extend(from.0.octets().iter().chain(&to.0.octets()));
-    let sum: u32 = head
+    checksum(&mut head);
+    let length = u16::try_from(8 + data.len()).unwrap();
+    let ports = [from.1, to.1, length, 0].map(u16::to_be_bytes).concat();
+    [head, ports, data.to_vec()].concat()
+}
+
+/// Puts the checksum of an IPv4 header of 20 bytes in its place.
+pub(crate) fn checksum(packet: &mut [u8]) {
+    packet[10..12].fill(0);
+    let sum: u32 = packet[..20]
         .chunks(2)
         .map(|pair| u32::from(pair[0]) << 8 | u32::from(pair[1]))
         .sum();
     let sum = !u16::try_from((sum & 0xffff) + (sum >> 16)).unwrap();
-    head[10..12].copy_from_slice(&sum.to_be_bytes());
-    let length = u16::try_from(8 + data.len()).unwrap();
-    let ports = [from.1, to.1, length, 0].map(u16::to_be_bytes).concat();
-    [head, ports, data.to_vec()].concat()
+    packet[10..12].copy_from_slice(&sum.to_be_bytes());
 }
 
 /// Sends a frame as it is out of a guest's NIC.

@@ -7,7 +7,7 @@ use std::time::Instant;
 use berth_model::{Direction, PortId, Protocol, Remote, Rule, SecurityGroupId};
 use berth_network::{Group, Port, Vpc};
 
-use crate::frame::{hears, listener};
+use crate::frame::{checksum, ethernet, hears, inject, listener, udp};
 use crate::guest::Guest;
 use crate::lab::{Lab, anything, lab};
 use crate::tcp::{Flow, reaches, serve};
@@ -233,6 +233,47 @@ fn what_is_taken_back_ends_and_what_is_not_lives_on() {
         };
         lab.network.set_port(&vpc, &mute).unwrap();
         assert!(!other.lives());
+    });
+}
+
+/// UDP by the thousand, TCP, ICMP, one that the kernel knows the keys of, and one that it doesn't.
+#[test]
+fn flows_of_every_protocol_end() {
+    lab(|lab| {
+        let mut vpc = Lab::vpc(1, 1);
+        let server = group(&mut vpc, &[inward(Protocol::Any, None, Remote::ANYWHERE)]);
+        lab.network.ensure_vpc(&vpc, &[]).unwrap();
+        let asks = Guest::boot_static(lab, &vpc, Lab::port(&vpc, 0, 10));
+        let answers = Guest::boot_static(lab, &vpc, port(&vpc, 0, 11, &[server]));
+        let other = Guest::boot_static(lab, &vpc, Lab::port(&vpc, 0, 12));
+        let mouth = listener(&asks, 0);
+        for port in 10000..11000 {
+            mouth.send_to(b"hello", (answers.port.address, port)).unwrap();
+        }
+        mouth.send_to(b"hello", (other.port.address, 10000)).unwrap();
+        let _served = serve(&answers, 22);
+        assert!(reaches(&asks, answers.port.address, 22));
+        assert!(asks.pings("10.0.0.11") && says(&asks, &answers, 5000));
+        for protocol in [47_u8, 112] {
+            let mut packet = udp((asks.port.address, 0), (answers.port.address, 0), b"hello");
+            packet[9] = protocol;
+            checksum(&mut packet);
+            inject(
+                &asks,
+                &ethernet(answers.port.mac.octets(), asks.port.mac, 0x0800, &packet),
+            );
+        }
+        let namespace = vpc.clone();
+        let tracked = || lab.inside(&namespace, &["conntrack", "-L", "-f", "ipv4"]);
+        let before = tracked();
+        for kind in ["tcp ", "udp ", "icmp ", "gre ", "unknown "] {
+            assert!(before.contains(kind), "{kind} in {before}");
+        }
+        let started = Instant::now();
+        set(lab, &mut vpc, &[&asks, &answers, &other], server, &[]);
+        eprintln!("set_group that ends 1,000 flows: {:?}", started.elapsed());
+        let after = tracked();
+        assert!(!after.contains("10.0.0.11") && after.contains("10.0.0.12"), "{after}");
     });
 }
 
