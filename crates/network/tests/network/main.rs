@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr, reason = "tests")]
 
 mod dhcp;
+mod flows;
 mod frame;
 mod groups;
 mod guard;
