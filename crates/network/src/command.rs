@@ -16,6 +16,7 @@ pub(crate) struct Tools {
     pub(crate) ip: PathBuf,
     pub(crate) nft: PathBuf,
     pub(crate) dnsmasq: PathBuf,
+    pub(crate) tc: PathBuf,
     pub(crate) conntrack: PathBuf,
 }
 
@@ -25,6 +26,7 @@ impl Tools {
             ip: find("ip", "iproute2")?,
             nft: find("nft", "nftables")?,
             dnsmasq: find("dnsmasq", "dnsmasq-base")?,
+            tc: find("tc", "iproute2")?,
             conntrack: find("conntrack", "conntrack")?,
         })
     }
@@ -35,6 +37,11 @@ impl Tools {
             return Ok(());
         }
         run(&self.ip, ["-batch", "-"], &(lines.join("\n") + "\n")).map(drop)
+    }
+
+    /// The same of `tc`.
+    pub(crate) fn tc_batch(&self, lines: &[String]) -> Result<(), NetworkError> {
+        run(&self.tc, ["-batch", "-"], &(lines.join("\n") + "\n")).map(drop)
     }
 
     /// Lets `nft` do these commands in the calling thread's namespace: all of them, or none.

@@ -44,6 +44,22 @@ pub enum NetworkError {
         /// The transit network.
         provider: Ipv4Net,
     },
+    /// A public address is the host's own.
+    #[error("{address} is an address of this host's own interface {link}: it can't be a port's public address")]
+    PublicTaken {
+        /// The interface.
+        link: String,
+        /// The address.
+        address: Ipv4Addr,
+    },
+    /// The link that a public address is on isn't there.
+    #[error("this host has no interface {link} to answer for the public address {address}: correct its pool")]
+    NoInterface {
+        /// The interface.
+        link: String,
+        /// The address.
+        address: Ipv4Addr,
+    },
     /// dnsmasq, which doesn't run as root, could not read its files.
     #[error("{path} lets only its owner pass, and dnsmasq runs as user {user}: chmod o+x {path}")]
     Closed {
@@ -109,6 +125,8 @@ impl NetworkError {
             Self::Missing { .. }
             | Self::NoRights
             | Self::ProviderTaken { .. }
+            | Self::PublicTaken { .. }
+            | Self::NoInterface { .. }
             | Self::Closed { .. }
             | Self::NoNamespace(_)
             | Self::Unknown(_)

@@ -8,7 +8,7 @@ use berth_model::SecurityGroupId;
 use crate::namespace::{self, inside};
 use crate::policy::Policy;
 use crate::ruleset::{self, Ruleset};
-use crate::{Network, NetworkError, Port, Vpc, flows};
+use crate::{Network, NetworkError, Port, Vpc, bandwidth, flows, link};
 
 /// What stands in a VPC's namespace.
 #[derive(Debug)]
@@ -18,14 +18,22 @@ pub(crate) struct Standing {
 }
 
 impl Network {
-    /// Makes sure that an existing port's groups and pairs are as said; its tap isn't touched. Flows that it may no
+    /// Makes sure that an existing port's groups, pairs, public address and bandwidth are as said; its tap stays. Flows that it may no
     /// more have are ended. Refused if this process hasn't made sure of the VPC yet.
     pub fn set_port(&self, vpc: &Vpc, port: &Port) -> Result<(), NetworkError> {
         vpc.check(&self.inner.settings)?;
         vpc.subnet_of(port)?;
-        let namespace = self.namespace_name(vpc);
+        self.claim(vpc, std::slice::from_ref(port))?;
+        let (inner, tap, namespace) = (&self.inner, self.tap_name(port.id), self.namespace_name(vpc));
         self.holding(vpc.index, |standing| {
-            inside(&namespace, || self.stand_port(standing, vpc, port))
+            inside(&namespace, || {
+                self.stand_port(standing, vpc, port)?;
+                if link::exists(&tap) {
+                    bandwidth::ensure(&inner.tools, &tap, &inner.names.ifb(&tap), port.bandwidth)?;
+                }
+                Ok(())
+            })?;
+            self.ensure_public_held(vpc, port)
         })
     }
 

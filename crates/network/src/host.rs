@@ -68,19 +68,31 @@ impl Network {
         commands.push(format!("link set dev {uplink} type bridge_slave isolated on"));
 
         // The rules stand before the first packet can come.
-        let settings = &inner.settings;
-        inner.tools.nft(&rules::host(
-            &inner.names.table(),
-            &bridge,
-            settings.provider,
-            settings.nat,
-        ))?;
+        self.ensure_host_rules()?;
         inner.tools.ip_batch(&commands)?;
-        if settings.nat {
+        // VPCs take each other's transit addresses for neighbours, and can't hear each other: the host answers for all
+        // of them (RFC 3069), and at once.
+        sysctl(&format!("ipv4/conf/{bridge}/proxy_arp_pvlan"), "1")?;
+        sysctl(&format!("ipv4/neigh/{bridge}/proxy_delay"), "0")?;
+        if inner.settings.nat {
             sysctl("ipv4/ip_forward", "1")
         } else {
             Ok(())
         }
+    }
+
+    /// Makes sure of the host's table. It is replaced as a whole and in one go; the public addresses in it, of all
+    /// VPCs, are those that are routed.
+    pub(crate) fn ensure_host_rules(&self) -> Result<(), NetworkError> {
+        let (inner, settings) = (&self.inner, &self.inner.settings);
+        let public: Vec<_> = self.routed()?.into_keys().collect();
+        inner.tools.nft(&rules::host(
+            &inner.names.table(),
+            &inner.names.provider(),
+            settings.provider,
+            settings.nat,
+            &public,
+        ))
     }
 
     /// Makes sure the uplink is gone, and with the last one the provider bridge and the rules. Forwarding stays on:

@@ -2,6 +2,8 @@
 //!
 //! Looking removes nothing. What the caller doesn't know it reports; it removes only what it knows to be its own.
 
+use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
 use std::path::Path;
 
 use crate::link;
@@ -17,6 +19,8 @@ pub struct Inventory {
     pub taps: Vec<Tap>,
     /// The dnsmasq processes.
     pub dnsmasq: Vec<Dnsmasq>,
+    /// The public addresses that this host leads to VPCs: see [`Network::remove_public`].
+    pub public: Vec<Ipv4Addr>,
 }
 
 /// A tap.
@@ -66,13 +70,18 @@ impl Network {
             namespaces,
             taps,
             dnsmasq,
+            public: self.routed()?.into_keys().collect(),
         })
     }
 
     fn taps(&self, namespace: Option<&str>) -> Result<Vec<Tap>, NetworkError> {
-        let mut names = link::names()?;
-        names.retain(|name| self.inner.names.is_tap(name));
-        Ok(names
+        let (links, names) = (link::names()?, &self.inner.names);
+        let taps = links.iter().filter(|link| names.is_tap(link)).cloned();
+        // An ifb whose tap is gone already is what a crash leaves of a tap.
+        let found: BTreeSet<String> = taps
+            .chain(links.iter().filter_map(|link| names.tap_of_ifb(link)))
+            .collect();
+        Ok(found
             .into_iter()
             .map(|name| Tap {
                 name,
@@ -100,9 +109,7 @@ impl Network {
         }
         match &tap.namespace {
             None => link::remove(&self.inner.tools, &tap.name),
-            Some(namespace) if namespace::exists(namespace) => {
-                inside(namespace, || link::remove(&self.inner.tools, &tap.name))
-            }
+            Some(namespace) if namespace::exists(namespace) => inside(namespace, || self.remove_tap_here(&tap.name)),
             Some(_) => Ok(()),
         }
     }

@@ -38,21 +38,28 @@
 //! blocks (call it on a blocking pool). No thread of the caller ever changes its namespace: what must happen inside
 //! one happens on a thread of its own. "The host" is the namespace of the calling thread.
 
+mod announce;
+mod bandwidth;
 mod command;
 mod connect;
+mod counters;
 mod dhcp;
 mod dnsmasq;
+mod edge;
 mod error;
 mod flows;
 mod groups;
 mod host;
 mod inventory;
 mod link;
+mod listen;
 mod names;
 mod namespace;
 mod policy;
 mod port;
 mod process;
+mod public;
+mod publish;
 mod rules;
 mod ruleset;
 mod settings;
@@ -65,9 +72,11 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use command::Tools;
+pub use counters::Counters;
 pub use error::NetworkError;
 use groups::Standing;
 pub use inventory::{Dnsmasq, Inventory, Tap};
+pub use listen::METADATA;
 use names::Names;
 pub use settings::Settings;
 pub use spec::{Group, Port, PublicAddress, Subnet, Vpc};

@@ -14,8 +14,6 @@ use crate::command::{Tools, run};
 pub(crate) struct Link {
     #[serde(default, rename = "ifname")]
     pub(crate) name: String,
-    /// The bridge it is on.
-    pub(crate) master: Option<String>,
     #[serde(default)]
     flags: Vec<String>,
     #[serde(default)]

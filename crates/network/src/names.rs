@@ -52,8 +52,23 @@ impl Names {
     }
 
     pub(crate) fn is_tap(&self, link: &str) -> bool {
-        let id = link.strip_prefix(&self.prefix).and_then(|rest| rest.strip_prefix('t'));
-        id.is_some_and(|id| id.len() == TAP_ID && id.bytes().all(|byte| BASE32.contains(&byte)))
+        self.port_digits(link, 't').is_some()
+    }
+
+    /// The ifb of a tap, if it has one.
+    pub(crate) fn ifb(&self, tap: &str) -> String {
+        format!("{}i{}", self.prefix, self.port_digits(tap, 't').unwrap_or_default())
+    }
+
+    /// The tap of that ifb, if that is the name of one of ours.
+    pub(crate) fn tap_of_ifb(&self, link: &str) -> Option<String> {
+        let digits = self.port_digits(link, 'i')?;
+        Some(format!("{}t{digits}", self.prefix))
+    }
+
+    fn port_digits<'a>(&self, link: &'a str, kind: char) -> Option<&'a str> {
+        let digits = link.strip_prefix(&self.prefix)?.strip_prefix(kind)?;
+        (digits.len() == TAP_ID && digits.bytes().all(|byte| BASE32.contains(&byte))).then_some(digits)
     }
 
     /// The host's end of a VPC's uplink.
@@ -110,6 +125,12 @@ mod tests {
             let tap = names.tap(port);
             assert!(tap.len() == 15 && names.is_tap(&tap) && !names.is_uplink(&tap), "{tap}");
             assert!(!Names::new("ab1").is_tap(&tap) && bridge_index(&tap).is_none());
+            let ifb = names.ifb(&tap);
+            assert!(
+                ifb.len() == 15 && !names.is_tap(&ifb) && !names.is_uplink(&ifb),
+                "{ifb}"
+            );
+            assert_eq!(names.tap_of_ifb(&ifb), Some(tap));
         }
         assert_eq!(names.uplink(u32::MAX).len(), 15);
         assert!(names.is_uplink(&names.uplink(7)) && !names.is_tap(&names.uplink(7)));

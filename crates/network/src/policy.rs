@@ -98,8 +98,13 @@ impl Policy {
     }
 
     /// Whether that subnet's guests reach the outside by the host's address.
-    pub(crate) fn is_natted(&self, subnet: &Subnet) -> bool {
+    fn is_natted(&self, subnet: &Subnet) -> bool {
         self.nat && subnet.nat
+    }
+
+    fn has_public(&self, address: Ipv4Addr) -> bool {
+        let mut ports = self.ports.values();
+        ports.any(|port| port.address == address && port.public.is_some())
     }
 
     pub(crate) fn judge(&self) -> Judge<'_> {
@@ -128,7 +133,9 @@ impl Judge<'_> {
         match (self.policy.place(source), self.policy.place(target)) {
             (Place::Router, _) | (_, Place::Router) | (Place::Outside, Place::Outside) => true,
             (Place::Subnet(_), Place::Subnet(_)) => self.may_send(flow) && self.may_receive(flow),
-            (Place::Subnet(subnet), Place::Outside) => self.policy.is_natted(subnet) && self.may_send(flow),
+            (Place::Subnet(subnet), Place::Outside) => {
+                (self.policy.is_natted(subnet) || self.policy.has_public(source)) && self.may_send(flow)
+            }
             // From the outside only public addresses are reached, which are translated.
             (Place::Outside, Place::Subnet(_)) => flow.asked.target != target && self.may_receive(flow),
         }

@@ -1,9 +1,10 @@
 //! A port: its tap, its pin in the guard, its DHCP entry.
 
+use crate::bandwidth;
 use crate::link;
 use crate::names;
 use crate::namespace::{self, inside};
-use crate::vpc::plug_command;
+use crate::vpc::plug_commands;
 use crate::{GUEST_MTU, Network, NetworkError, Port, Vpc, dhcp, flows, ruleset};
 
 impl Network {
@@ -15,6 +16,7 @@ impl Network {
         vpc.check(&self.inner.settings)?;
         vpc.subnet_of(port)?;
         let (inner, tap) = (&self.inner, self.tap_name(port.id));
+        self.claim(vpc, std::slice::from_ref(port))?;
         self.holding(vpc.index, |standing| {
             let plugged = inside(&self.namespace_name(vpc), || {
                 self.stand_port(standing, vpc, port)?;
@@ -22,10 +24,11 @@ impl Network {
                 dhcp.add(&dhcp::entries(port, &tap))?;
                 dhcp.ensure_running()?;
                 if link::is_abandoned_tap(&inner.tools, &tap)? {
-                    link::remove(&inner.tools, &tap)?;
+                    self.remove_tap_here(&tap)?;
                 }
                 Ok(link::exists(&tap))
             })?;
+            self.ensure_public_held(vpc, port)?;
             if plugged || link::exists(&tap) {
                 return Ok(());
             }
@@ -47,12 +50,14 @@ impl Network {
         self.holding(vpc.index, |_| {
             if link::exists(&tap) {
                 // Of two, the one on the host is the one just opened, and the other is in its way.
-                inside(&namespace, || link::remove(tools, &tap))?;
+                inside(&namespace, || self.remove_tap_here(&tap))?;
                 tools.ip_batch(&[format!("link set dev {tap} netns {namespace}")])?;
             }
             inside(&namespace, || {
                 if link::exists(&tap) {
-                    return tools.ip_batch(&[plug_command(&tap, &bridge)]);
+                    // The limit first: a guest that is let in is held to it.
+                    bandwidth::ensure(tools, &tap, &self.inner.names.ifb(&tap), port.bandwidth)?;
+                    return tools.ip_batch(&plug_commands(&tap, &bridge));
                 }
                 let namespace = namespace.clone();
                 Err(NetworkError::NoTap {
@@ -80,6 +85,11 @@ impl Network {
             if !namespace::exists(&namespace) {
                 return dhcp.forget(&tap);
             }
+            let private = Port {
+                public: None,
+                ..port.clone()
+            };
+            self.ensure_public_held(vpc, &private)?;
             inside(&namespace, || {
                 let known = standing.as_ref().map(|known| known.policy.clone());
                 let unpin = ruleset::unpin(port, &inner.names);
@@ -103,6 +113,12 @@ impl Network {
         if !namespace::exists(&namespace) {
             return Ok(());
         }
-        inside(&namespace, || link::remove(&self.inner.tools, tap))
+        inside(&namespace, || self.remove_tap_here(tap))
+    }
+
+    /// Makes sure that a tap isn't in the calling thread's namespace, nor what goes with it.
+    pub(crate) fn remove_tap_here(&self, tap: &str) -> Result<(), NetworkError> {
+        link::remove(&self.inner.tools, tap)?;
+        link::remove(&self.inner.tools, &self.inner.names.ifb(tap))
     }
 }

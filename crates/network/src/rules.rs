@@ -4,8 +4,9 @@
 //!
 //! - `bridge guard` pins each tap to its MAC and addresses, so that all that comes after may trust a source address,
 //!   and counts what it drops by the reason (since the tables were made: `ensure_vpc` makes them anew);
-//! - `inet vpc` says what reaches the router and what crosses it, by the groups of who sends and who receives, and
-//!   hides the VPC behind its transit address.
+//! - `inet vpc` says what reaches the router and what crosses it, by the groups of who sends and who receives.
+//!
+//! A third, [`crate::edge`], says who crosses the edge of the VPC, and under which address.
 //!
 //! The host has one table per installation, which keeps VPCs away from each other and from the host's services.
 //!
@@ -13,6 +14,7 @@
 //! `in` are reserved words of nft.
 
 use std::fmt::Write;
+use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
 
@@ -21,10 +23,12 @@ use ipnet::Ipv4Net;
 /// Only frames of guests come by the guard: the bridges have no ports but taps. A tag of a VLAN hides nothing from a
 /// guest's neighbours and a lot from rules. ARP from 0.0.0.0 asks whether an address is taken (RFC 5227), and a guest
 /// may ask about its own. What a bridge would deliver to a tap whose guest doesn't have the address is dropped too: two
-/// guests can't meet by writing one address on the packet and another on the frame, and none overhears.
+/// guests can't meet by writing one address on the packet and another on the frame, and none overhears. So is what would
+/// go back to who sent it, unless it has been led there: a guest that speaks to its own public address does so by its
+/// own MAC.
 ///
 /// 169.254.0.0/16 never crosses a router (RFC 3927, 7), and on a rented host the metadata service of *its* cloud is
-/// there, with the host's credentials.
+/// there, with the host's credentials. Here it is the router's own, for one service alone.
 ///
 /// What an `accept` ends is its own chain: what begins a flow needs that of `egress` and of `ingress`.
 pub(crate) const SKELETON: &str = "\
@@ -72,15 +76,12 @@ table bridge guard {
 \tchain forward {
 \t\ttype filter hook forward priority -200; policy accept;
 \t\tether type ip oifname . ether daddr . ip daddr != @addresses counter name misdelivered drop
+\t\toifname . ether saddr @macs oifname . ether daddr != @macs drop
 \t}
 }
 
 table inet vpc {
 \tset subnets {
-\t\ttype ifname
-\t}
-
-\tset natted {
 \t\ttype ifname
 \t}
 
@@ -96,10 +97,11 @@ table inet vpc {
 \t\ttype filter hook input priority filter; policy drop;
 \t\tct state established,related accept
 \t\tiifname \"lo\" accept
+\t\tiifname @subnets ip daddr 169.254.169.254 tcp dport 80 accept
+\t\tip daddr 169.254.0.0/16 drop
 \t\tiifname @subnets udp dport 67 accept
 \t\tiifname @subnets meta l4proto { tcp, udp } th dport 53 accept
 \t\tiifname @subnets icmp type echo-request accept
-\t\tiifname @subnets ip daddr 169.254.169.254 tcp dport 80 accept
 \t}
 
 \tchain egress {
@@ -113,20 +115,17 @@ table inet vpc {
 \tchain ingress {
 \t\ttype filter hook forward priority filter; policy drop;
 \t\tct state established,related accept
-\t\tiifname @subnets ct state new ip daddr vmap @ingress_of
-\t\tiifname @natted oifname \"ext\" ct state new accept
-\t}
-
-\tchain postrouting {
-\t\ttype nat hook postrouting priority srcnat; policy accept;
-\t\toifname \"ext\" masquerade
+\t\tct state new ip daddr vmap @ingress_of
+\t\tiifname @subnets oifname \"ext\" ct state new accept
 \t}
 }
 ";
 
-/// The host's whole table. Without `nat` nothing is forwarded between the provider bridge and the rest.
-pub(crate) fn host(table: &str, bridge: &str, provider: Ipv4Net, nat: bool) -> String {
+/// The host's whole table. Without `nat` nothing is forwarded between the provider bridge and the rest, but what goes
+/// to and comes from a public address: that is nobody's but one port's, and is left as it is.
+pub(crate) fn host(table: &str, bridge: &str, provider: Ipv4Net, nat: bool, public: &[Ipv4Addr]) -> String {
     let mut text = replacing("inet", table);
+    text.push_str(&set("set public", "ipv4_addr", public.iter().map(Ipv4Addr::to_string)));
     let outward = if nat { "accept" } else { "drop" };
     let _ = write!(
         text,
@@ -140,9 +139,12 @@ pub(crate) fn host(table: &str, bridge: &str, provider: Ipv4Net, nat: bool) -> S
 
 \tchain forward {{
 \t\ttype filter hook forward priority filter; policy accept;
-\t\tiifname \"{bridge}\" oifname \"{bridge}\" drop
-\t\tiifname \"{bridge}\" {outward}
+\t\tiifname \"{bridge}\" ip saddr != {provider} ip saddr != @public drop
 \t\toifname \"{bridge}\" ct state established,related accept
+\t\toifname \"{bridge}\" ip daddr @public accept
+\t\tiifname \"{bridge}\" oifname \"{bridge}\" drop
+\t\tiifname \"{bridge}\" ip saddr @public accept
+\t\tiifname \"{bridge}\" {outward}
 \t\toifname \"{bridge}\" drop
 \t}}
 "
@@ -167,8 +169,19 @@ pub(crate) fn without(family: &str, table: &str) -> String {
     format!("add table {family} {table}\ndelete table {family} {table}\n")
 }
 
-fn replacing(family: &str, table: &str) -> String {
+pub(crate) fn replacing(family: &str, table: &str) -> String {
     format!("{}table {family} {table} {{\n", without(family, table))
+}
+
+/// A set or a map with its elements: nft doesn't take an empty list of them.
+pub(crate) fn set(name: &str, kind: &str, elements: impl Iterator<Item = String>) -> String {
+    let elements: Vec<String> = elements.collect();
+    let listed = if elements.is_empty() {
+        String::new()
+    } else {
+        format!("\t\telements = {{\n\t\t\t{}\n\t\t}}\n", elements.join(",\n\t\t\t"))
+    };
+    format!("\t{name} {{\n\t\ttype {kind}\n{listed}\t}}\n\n")
 }
 
 #[cfg(test)]
@@ -180,7 +193,8 @@ mod tests {
     #[test]
     fn the_ruleset_of_a_host() {
         let net = "100.64.0.0/20".parse().unwrap();
-        insta::assert_snapshot!("host_with_nat", host("berth-ab", "ab-ext", net, true));
-        insta::assert_snapshot!("host_without_nat", host("berth-ab", "ab-ext", net, false));
+        let public = [10, 11].map(|n| Ipv4Addr::new(198, 51, 100, n));
+        insta::assert_snapshot!("host_with_nat", host("berth-ab", "ab-ext", net, true, &public));
+        insta::assert_snapshot!("host_without_nat", host("berth-ab", "ab-ext", net, false, &[]));
     }
 }

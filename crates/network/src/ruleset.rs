@@ -30,7 +30,6 @@ use crate::{Group, Port};
 const MACS: &str = "bridge guard macs";
 const ADDRESSES: &str = "bridge guard addresses";
 const SUBNETS: &str = "inet vpc subnets";
-const NATTED: &str = "inet vpc natted";
 
 /// All of a namespace's rules that aren't always there.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -48,10 +47,7 @@ impl Ruleset {
         let mut ruleset = Self::default();
         for subnet in &policy.subnets {
             let bridge = format!("\"{}\"", names::bridge(subnet.index));
-            ruleset.element(SUBNETS, bridge.clone());
-            if policy.is_natted(subnet) {
-                ruleset.element(NATTED, bridge);
-            }
+            ruleset.element(SUBNETS, bridge);
         }
         for port in policy.ports.values() {
             for (set, element) in pins(port, names) {

@@ -50,6 +50,15 @@ impl Settings {
         Ipv4Addr::from_bits(self.provider.network().to_bits() + 1)
     }
 
+    /// The number of the VPC that has that address in the transit network.
+    pub(crate) fn vpc_at(&self, transit: Ipv4Addr) -> Option<u32> {
+        let index = transit
+            .to_bits()
+            .checked_sub(self.provider.network().to_bits())?
+            .checked_sub(2)?;
+        (self.transit(index).ok()? == transit).then_some(index)
+    }
+
     /// A VPC's address in the transit network: the second for number 0, and so on.
     pub(crate) fn transit(&self, vpc_index: u32) -> Result<Ipv4Addr, NetworkError> {
         vpc_index

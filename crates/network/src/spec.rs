@@ -8,7 +8,7 @@ use std::net::Ipv4Addr;
 use berth_model::{Mac, PortId, Remote, Rule, SecurityGroupId, SubnetId, VpcId};
 use ipnet::Ipv4Net;
 
-use crate::{NetworkError, Settings};
+use crate::{NetworkError, Settings, bandwidth};
 
 /// A VPC: networks that see each other and nobody else.
 #[derive(Debug, Clone)]
@@ -186,6 +186,7 @@ impl Vpc {
             }
         }
         port.groups.iter().try_for_each(|id| self.group(*id).map(drop))?;
+        bandwidth::check(port)?;
         Ok(subnet)
     }
 }

@@ -4,12 +4,13 @@
 //! that should be shut: rules before links, dnsmasq's end before the bridge it was bound to is made again.
 
 use crate::dhcp::Dhcp;
+use crate::edge;
 use crate::groups::Standing;
 use crate::link::{self, Link};
 use crate::names::{self, EXT, router_mac};
 use crate::namespace::{self, inside, sysctl};
 use crate::policy::Policy;
-use crate::{GUEST_MTU, Network, NetworkError, Port, Subnet, Vpc, dhcp, host};
+use crate::{GUEST_MTU, METADATA, Network, NetworkError, Port, Subnet, Vpc, dhcp, host};
 
 impl Network {
     /// Makes sure that the VPC is there and whole: namespace, bridges, uplink, rules, DHCP. `ports` are all ports of
@@ -18,6 +19,7 @@ impl Network {
     /// already in the namespace are put on their bridge again; subnets that aren't in `vpc` any more are removed.
     pub fn ensure_vpc(&self, vpc: &Vpc, ports: &[Port]) -> Result<(), NetworkError> {
         let policy = self.policy(vpc, ports)?;
+        self.claim(vpc, ports)?;
         self.holding(vpc.index, |standing| self.ensure_vpc_held(vpc, ports, policy, standing))
     }
 
@@ -34,11 +36,15 @@ impl Network {
         let made = namespace::ensure(&inner.tools, &namespace)?;
         // Whatever stands there now, and whoever has changed it.
         *standing = None;
-        let links = inside(&namespace, || {
+        let edge = edge::table(&vpc.subnets, inner.settings.nat, &edge::translations(ports));
+        let (links, translated) = inside(&namespace, || {
             router_sysctls()?;
+            let translated = edge::read(&inner.tools)?;
+            inner.tools.nft(&edge)?;
             self.stand(standing, policy, "")?;
             tracking_sysctls()?;
-            if made { Ok(Vec::new()) } else { link::all(&inner.tools) }
+            let links = if made { Vec::new() } else { link::all(&inner.tools)? };
+            Ok((links, translated))
         })?;
         self.ensure_uplink(vpc.index, links.iter().any(|link| link.name == EXT))?;
         let dhcp = self.dhcp(vpc);
@@ -52,7 +58,8 @@ impl Network {
                 .flat_map(|port| dhcp::entries(port, &inner.names.tap(port.id)));
             dhcp.set(&entries.collect())?;
             dhcp.ensure_running()
-        })
+        })?;
+        self.ensure_all_public(vpc, ports, &translated)
     }
 
     /// The commands that make the inside of a namespace as it should be.
@@ -77,12 +84,12 @@ impl Network {
         }
         for port in ports {
             let (tap, bridge) = (self.inner.names.tap(port.id), names::bridge(vpc.subnet_of(port)?.index));
-            let astray = |link: &&Link| link.name == tap && link.master.as_deref() != Some(bridge.as_str());
-            if links.iter().find(astray).is_some() {
-                commands.push(plug_command(&tap, &bridge));
+            if links.iter().any(|link| link.name == tap) {
+                commands.extend(plug_commands(&tap, &bridge));
             }
         }
         let (transit, prefix) = (settings.transit(vpc.index)?, settings.provider.prefix_len());
+        commands.push(format!("address replace {}/32 dev lo", METADATA.ip()));
         commands.push(format!("address replace {transit}/{prefix} dev {EXT}"));
         commands.push(format!("link set dev {EXT} up"));
         commands.push(format!(
@@ -101,6 +108,7 @@ impl Network {
         self.holding(vpc_index, |standing| {
             *standing = None;
             self.remove_dhcp(vpc_index)?;
+            self.unpublish_all(vpc_index)?;
             // The uplink by name, though it would go with the namespace: that goes later, and by itself.
             self.remove_uplink(vpc_index)?;
             namespace::remove(&self.inner.tools, &self.inner.names.namespace(vpc_index))
@@ -113,9 +121,14 @@ impl Network {
     }
 }
 
-/// The command that puts a tap on its bridge; a link that has moved to another namespace is down.
-pub(crate) fn plug_command(tap: &str, bridge: &str) -> String {
-    format!("link set dev {tap} mtu {GUEST_MTU} master {bridge} up")
+/// The commands that put a tap on its bridge; a link that has moved to another namespace is down. *Hairpin* lets a
+/// frame out where it came in, which a guest needs that speaks to its own public address; the guard drops what else
+/// would come back that way.
+pub(crate) fn plug_commands(tap: &str, bridge: &str) -> [String; 2] {
+    [
+        format!("link set dev {tap} mtu {GUEST_MTU} master {bridge} up"),
+        format!("link set dev {tap} type bridge_slave hairpin on"),
+    ]
 }
 
 /// IPv4 is routed, IPv6 is not spoken, and what a bridge carries comes by the rules of `inet vpc` too. A router with several networks answers ARP only on the right one, and says

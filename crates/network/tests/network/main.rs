@@ -4,6 +4,7 @@
 //! the machine as it was.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr, reason = "tests")]
 
+mod bandwidth;
 mod dhcp;
 mod flows;
 mod frame;
@@ -11,7 +12,11 @@ mod groups;
 mod guard;
 mod guest;
 mod lab;
+mod listen;
 mod outside;
 mod ports;
+mod public;
+mod public_moves;
 mod tcp;
 mod vpcs;
+mod world;

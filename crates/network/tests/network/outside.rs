@@ -8,10 +8,10 @@ use crate::guest::Guest;
 use crate::lab::{Lab, lab, lab_of, run, try_run};
 
 /// A namespace that plays the world: the host has a leg in it, and it knows no way back to a VPC.
-struct World(String);
+pub(crate) struct World(pub(crate) String);
 
 impl World {
-    fn new(lab: &Lab) -> Self {
+    pub(crate) fn new(lab: &Lab) -> Self {
         let world = Self(format!("world-{}", lab.prefix));
         run(&["ip", "netns", "add", &world.0]);
         run(&[
