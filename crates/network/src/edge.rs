@@ -17,7 +17,7 @@ use crate::command::{Tools, run};
 use crate::rules::replacing;
 use crate::{NetworkError, Port, Subnet, flows, names, rules};
 
-/// Which guest each public address stands for.
+/// Which guest each public address stands for. No guest has two: whoever changes them sees to it.
 pub(crate) type Translations = BTreeMap<Ipv4Addr, Ipv4Addr>;
 
 /// `public` before the subnet's own way out: a port that has an address needs no other.
@@ -79,34 +79,26 @@ pub(crate) fn table(subnets: &[Subnet], nat: bool, translations: &Translations) 
 /// What leads from the translations as they are to those in which this guest has this public address, or none; and
 /// the public addresses that stand for somebody else or for nobody after that.
 pub(crate) fn change(now: &Translations, own: Ipv4Addr, public: Option<Ipv4Addr>) -> (String, Vec<Ipv4Addr>) {
-    if public.is_some_and(|public| now.get(&public) == Some(&own))
-        && now.values().filter(|one| **one == own).count() == 1
-    {
+    let wanted = public.map(|public| (public, own));
+    let touched = |(address, guest): &(Ipv4Addr, Ipv4Addr)| *guest == own || Some(*address) == public;
+    let now = now.iter().map(|(address, guest)| (*address, *guest));
+    let gone: Vec<_> = now.filter(touched).collect();
+    if gone == Vec::from_iter(wanted) {
         return (String::new(), Vec::new());
     }
-    let gone: Vec<(Ipv4Addr, Ipv4Addr)> = now
-        .iter()
-        .filter(|(one, guest)| **guest == own || Some(**one) == public)
-        .map(|(one, guest)| (*one, *guest))
-        .collect();
-    let mut text: String = gone
-        .iter()
-        .map(|(one, _)| format!("delete element inet edge public_in {{ {one} }}\n"))
-        .collect();
-    let mut guests: Vec<Ipv4Addr> = gone.iter().map(|(_, guest)| *guest).collect();
-    guests.sort_unstable();
-    guests.dedup();
-    text.extend(guests.iter().map(|guest| {
-        format!("delete element inet edge public_out {{ {guest} }}\ndelete element inet edge public {{ {guest} }}\n")
-    }));
-    if let Some(public) = public {
-        text.push_str(&format!(
-            "add element inet edge public_in {{ {public} : {own} }}\n\
-             add element inet edge public_out {{ {own} : {public} }}\n\
-             add element inet edge public {{ {own} }}\n"
-        ));
+    let mut lines = Vec::new();
+    for (address, guest) in &gone {
+        lines.push(format!("delete element inet edge public_in {{ {address} }}"));
+        lines.push(format!("delete element inet edge public_out {{ {guest} }}"));
+        lines.push(format!("delete element inet edge public {{ {guest} }}"));
     }
-    (text, gone.into_iter().map(|(one, _)| one).collect())
+    if let Some((address, guest)) = wanted {
+        lines.push(format!("add element inet edge public_in {{ {address} : {guest} }}"));
+        lines.push(format!("add element inet edge public_out {{ {guest} : {address} }}"));
+        lines.push(format!("add element inet edge public {{ {guest} }}"));
+    }
+    let gone = gone.into_iter().map(|(address, _)| address).collect();
+    (lines.join("\n") + "\n", gone)
 }
 
 /// The translations as the kernel has them, in the calling thread's namespace; none where the table isn't.

@@ -12,8 +12,12 @@
 //!
 //! Everything of a VPC is in its namespace, so two VPCs may use the same addresses, the host's own routes and rules
 //! are neither touched nor in the way, and deleting the namespace deletes the VPC. On the host there are only the
-//! *provider bridge*, one veth (*uplink*) per VPC, and one table of rules. `P` is the installation's prefix: all names
+//! *provider bridge*, one veth (*uplink*) per VPC, one table of rules, and per public address a route and perhaps an
+//! entry of proxy ARP. `P` is the installation's prefix: all names
 //! follow from it and from numbers that the caller has journaled, so that after a `kill -9` everything is found again.
+//!
+//! A *public address* stands for one port: the host routes it to the VPC, whose router puts the port's own address in
+//! its place. A *bandwidth* is held to by queues on the tap and on an *ifb* beside it.
 //!
 //! A port's life: [`Network::ensure_port`] makes a tap on the host, where libvirt opens it by name; while the guest is
 //! still held, [`Network::plug_port`] moves it into the namespace; [`Network::unplug_port`] deletes it when the guest
@@ -28,11 +32,17 @@
 //! `ip netns exec berth-P-1 nft list counters table bridge guard`.
 //!
 //! What it takes on the host: frames within a subnet come by the rules only with the kernel's `br_netfilter`, which is
-//! loaded where it isn't there, and then switched off for the host's own bridges. With [`Settings::nat`] the host
-//! forwards IPv4 (`net.ipv4.ip_forward`, a change of the whole host, never taken back). An `accept` in our table
+//! loaded where it isn't there, and then switched off for the host's own bridges. With [`Settings::nat`], and
+//! from the first public address on, the host forwards IPv4 (`net.ipv4.ip_forward`, a change of the whole host, never taken back). An `accept` in our table
 //! doesn't overrule a `drop` in another one: where Docker or firewalld drops forwarded packets, the administrator lets
 //! the provider bridge through, for Docker with `iptables -I DOCKER-USER -i P-ext -j ACCEPT` and
-//! `iptables -I DOCKER-USER -o P-ext -j ACCEPT`.
+//! `iptables -I DOCKER-USER -o P-ext -j ACCEPT`. On the provider bridge the host answers ARP for every VPC's transit
+//! address (`proxy_arp_pvlan`), for the VPCs don't hear each other.
+//!
+//! Of the host's other links it changes one thing, and only if told to: on the link that a public address is said to be
+//! on, the host answers ARP for that very address (`ip neighbour show proxy` lists them), and announces it. No address
+//! is put on the link, and `proxy_arp` stays as it is. Whoever has the address elsewhere on that network collides with
+//! it; the host's own addresses are refused.
 //!
 //! **Invariants**: every function makes sure that something is so, may be repeated after a crash at any point, and
 //! blocks (call it on a blocking pool). No thread of the caller ever changes its namespace: what must happen inside

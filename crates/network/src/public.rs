@@ -33,15 +33,14 @@ impl Network {
             .routed()?
             .get(&address)
             .and_then(|transit| self.inner.settings.vpc_at(*transit));
-        let vpcs = match owner {
-            Some(index) => vec![index],
-            None => {
-                let names = namespace::names()?;
-                names
-                    .iter()
-                    .filter_map(|name| self.inner.names.vpc_index(name))
-                    .collect()
-            }
+        let vpcs = if let Some(index) = owner {
+            vec![index]
+        } else {
+            let names = namespace::names()?;
+            names
+                .iter()
+                .filter_map(|name| self.inner.names.vpc_index(name))
+                .collect()
         };
         vpcs.into_iter().try_for_each(|index| self.release(index, address))?;
         self.unpublish(&[address])

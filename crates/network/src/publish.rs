@@ -34,8 +34,8 @@ impl Network {
             return Ok(BTreeMap::new());
         }
         let routes = self.entries(&["-4", "-json", "route", "show", "dev", &bridge])?;
-        let routed = |route: Entry| Some((route.dst.parse().ok()?, route.gateway?));
-        Ok(routes.into_iter().filter_map(routed).collect())
+        let ours = |route: Entry| Some((route.dst.parse().ok()?, route.gateway?));
+        Ok(routes.into_iter().filter_map(ours).collect())
     }
 
     /// Makes sure that the host leads these addresses to that VPC, whose uplink is there.

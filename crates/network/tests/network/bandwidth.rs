@@ -124,8 +124,8 @@ fn counters_are_the_guests_own() {
         let address = SocketAddr::from((guests[1].port.address, 80));
         let mut sending = guests[0].inside(|| TcpStream::connect(address).unwrap());
         let (mut receiving, _) = listener.accept().unwrap();
-        sending.write_all(&[0; 100_000]).unwrap();
-        receiving.read_exact(&mut [0; 100_000]).unwrap();
+        sending.write_all(&vec![0; 100_000]).unwrap();
+        receiving.read_exact(&mut vec![0; 100_000]).unwrap();
         let after = read();
         assert!(after[0].tx_bytes - before[0].tx_bytes >= 100_000, "{after:?}");
         assert!(after[1].rx_bytes - before[1].rx_bytes >= 100_000, "{after:?}");

@@ -1,8 +1,7 @@
 //! A public address comes, moves and goes: nobody is lost on the way, and nothing is left behind.
 
-use std::io::Read;
-use std::io::Write;
-use std::net::TcpListener;
+use std::io::{Read, Write};
+use std::net::{TcpListener, UdpSocket};
 use std::time::{Duration, Instant};
 
 use berth_network::{Inventory, Port};
@@ -10,7 +9,7 @@ use berth_network::{Inventory, Port};
 use crate::guest::Guest;
 use crate::lab::{Lab, lab, run};
 use crate::outside::World;
-use crate::world::{connect, public, with_public};
+use crate::world::{WORLD, connect, public, with_public};
 
 fn without_public(port: &Port) -> Port {
     Port {
@@ -87,6 +86,33 @@ fn an_address_moves_within_and_between_vpcs() {
                 .sum();
             assert_eq!(places, 2, "{translated:?}");
         }
+    });
+}
+
+#[test]
+fn what_a_guest_says_by_an_address_ends_when_another_gets_it() {
+    lab(|lab| {
+        let world = World::new(lab);
+        let vpcs = [Lab::vpc(1, 1), Lab::vpc(2, 1)];
+        let guests = vpcs.each_ref().map(|vpc| {
+            lab.network.ensure_vpc(vpc, &[]).unwrap();
+            Guest::boot_static(lab, vpc, Lab::port(vpc, 0, 10))
+        });
+        lab.network
+            .set_port(&vpcs[0], &with_public(&guests[0].port, 50))
+            .unwrap();
+        let ear = world.inside(|| UdpSocket::bind("0.0.0.0:4000").unwrap());
+        ear.set_read_timeout(Some(Duration::from_millis(500))).unwrap();
+        let mouth = guests[0].inside(|| UdpSocket::bind("0.0.0.0:4000").unwrap());
+        let seen = || {
+            mouth.send_to(b"hello", (WORLD, 4000)).unwrap();
+            ear.recv_from(&mut [0; 16]).unwrap().1.ip()
+        };
+        assert_eq!((seen(), seen()), (public(50).into(), public(50).into()));
+        lab.network
+            .ensure_public(&vpcs[1], &with_public(&guests[1].port, 50))
+            .unwrap();
+        assert_eq!(seen(), public(1));
     });
 }
 
