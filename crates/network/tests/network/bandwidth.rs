@@ -22,6 +22,8 @@ fn mbits(from: &Guest, to: &Guest, time: Duration) -> f64 {
     let port = listener.local_addr().unwrap().port();
     let mut sending = from.inside(|| TcpStream::connect(SocketAddr::from((to.port.address, port))).unwrap());
     let (mut receiving, _) = listener.accept().unwrap();
+    sending.set_write_timeout(Some(Duration::from_secs(10))).unwrap();
+    receiving.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
     std::thread::scope(|scope| {
         let receiver = scope.spawn(move || {
             let (mut buffer, mut bytes) = (vec![0; 65536], 0_u32);
