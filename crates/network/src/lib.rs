@@ -10,11 +10,11 @@
 //!                                      └───── Pv2 ══ ext of namespace berth-P-2, which may use 10.0.0.0/24 too
 //! ```
 //!
-//! Everything of a VPC is in its namespace, so two VPCs may use the same addresses, the host's own routes and rules
-//! are neither touched nor in the way, and deleting the namespace deletes the VPC. On the host there are only the
-//! *provider bridge*, one veth (*uplink*) per VPC, one table of rules, and per public address a route and perhaps an
-//! entry of proxy ARP. `P` is the installation's prefix: all names
-//! follow from it and from numbers that the caller has journaled, so that after a `kill -9` everything is found again.
+//! Everything of a VPC is in its namespace, so two VPCs may use the same addresses, the host's own routes and rules are
+//! neither touched nor in the way, and deleting the namespace deletes the VPC. On the host there are only the *provider
+//! bridge*, one veth (*uplink*) per VPC, one table of rules, and per public address a route and perhaps an entry of
+//! proxy ARP. `P` is the installation's prefix: all names follow from it and from numbers that the caller has
+//! journaled, so that after a `kill -9` everything is found again.
 //!
 //! A *public address* stands for one port: the host routes it to the VPC, whose router puts the port's own address in
 //! its place. A *bandwidth* is held to by queues on the tap and on an *ifb* beside it.
@@ -32,12 +32,12 @@
 //! `ip netns exec berth-P-1 nft list counters table bridge guard`.
 //!
 //! What it takes on the host: frames within a subnet come by the rules only with the kernel's `br_netfilter`, which is
-//! loaded where it isn't there, and then switched off for the host's own bridges. With [`Settings::nat`], and
-//! from the first public address on, the host forwards IPv4 (`net.ipv4.ip_forward`, a change of the whole host, never taken back). An `accept` in our table
-//! doesn't overrule a `drop` in another one: where Docker or firewalld drops forwarded packets, the administrator lets
-//! the provider bridge through, for Docker with `iptables -I DOCKER-USER -i P-ext -j ACCEPT` and
-//! `iptables -I DOCKER-USER -o P-ext -j ACCEPT`. On the provider bridge the host answers ARP for every VPC's transit
-//! address (`proxy_arp_pvlan`), for the VPCs don't hear each other.
+//! loaded where it isn't there, and then switched off for the host's own bridges. With [`Settings::nat`], and from the
+//! first public address on, the host forwards IPv4 (`net.ipv4.ip_forward`, a change of the whole host, never taken
+//! back). An `accept` in our table doesn't overrule a `drop` in another one: where Docker or firewalld drops forwarded
+//! packets, the administrator lets the provider bridge through, for Docker with `iptables -I DOCKER-USER -i P-ext -j
+//! ACCEPT` and `iptables -I DOCKER-USER -o P-ext -j ACCEPT`. On the provider bridge the host answers ARP for every
+//! VPC's transit address (`proxy_arp_pvlan`), for the VPCs don't hear each other.
 //!
 //! Of the host's other links it changes one thing, and only if told to: on the link that a public address is said to be
 //! on, the host answers ARP for that very address (`ip neighbour show proxy` lists them), and announces it. No address

@@ -75,8 +75,8 @@ table bridge guard {
 
 \tchain forward {
 \t\ttype filter hook forward priority -200; policy accept;
-\t\tether type ip oifname . ether daddr . ip daddr != @addresses counter name misdelivered drop
 \t\toifname . ether saddr @macs oifname . ether daddr != @macs drop
+\t\tether type ip oifname . ether daddr . ip daddr != @addresses counter name misdelivered drop
 \t}
 }
 
