@@ -18,8 +18,8 @@ pub(crate) struct Standing {
 }
 
 impl Network {
-    /// Makes sure that an existing port's groups, pairs, public address and bandwidth are as said; its tap stays. Flows that it may no
-    /// more have are ended. Refused if this process hasn't made sure of the VPC yet.
+    /// Makes sure that an existing port's groups, pairs, public address and bandwidth are as said; its tap stays. Flows
+    /// that it may no more have are ended. Refused if this process hasn't made sure of the VPC yet.
     pub fn set_port(&self, vpc: &Vpc, port: &Port) -> Result<(), NetworkError> {
         vpc.check(&self.inner.settings)?;
         vpc.subnet_of(port)?;

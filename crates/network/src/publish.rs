@@ -15,8 +15,9 @@ use serde::Deserialize;
 
 use crate::announce::announce;
 use crate::command::run;
+use crate::link::{self, Link};
 use crate::namespace::sysctl;
-use crate::{Network, NetworkError, PublicAddress, link};
+use crate::{Network, NetworkError, PublicAddress};
 
 /// What `ip -json route` says of a route, and `ip -json neighbour` of an entry.
 #[derive(Debug, Deserialize)]
@@ -38,24 +39,33 @@ impl Network {
         Ok(routes.into_iter().filter_map(ours).collect())
     }
 
-    /// Makes sure that the host leads these addresses to that VPC, whose uplink is there.
+    /// Makes sure that the host leads these addresses to that VPC, whose uplink is there. One that can't be led there
+    /// keeps none of the others from it.
     pub(crate) fn publish(&self, vpc_index: u32, addresses: &[&PublicAddress]) -> Result<(), NetworkError> {
         if addresses.is_empty() {
             return Ok(());
         }
         let inner = &self.inner;
         let _held = inner.host.lock().unwrap_or_else(PoisonError::into_inner);
-        self.check_public(addresses)?;
         let (transit, bridge) = (inner.settings.transit(vpc_index)?, inner.names.provider());
-        let routes: Vec<String> = addresses
+        let links = link::all(&inner.tools)?;
+        let (mut good, mut first) = (Vec::new(), Ok(()));
+        for public in addresses {
+            match check_public(&links, public) {
+                Ok(()) => good.push(*public),
+                bad => first = first.and(bad),
+            }
+        }
+        let routes = good
             .iter()
-            .map(|public| format!("route replace {}/32 via {transit} dev {bridge}", public.address))
-            .collect();
-        inner.tools.ip_batch(&routes)?;
+            .map(|public| format!("route replace {}/32 via {transit} dev {bridge}", public.address));
+        inner.tools.ip_batch(&routes.collect::<Vec<_>>())?;
         self.ensure_host_rules()?;
-        sysctl("ipv4/ip_forward", "1")?;
-
-        self.answer_for(addresses)
+        if !good.is_empty() {
+            sysctl("ipv4/ip_forward", "1")?;
+        }
+        self.answer_for(&good)?;
+        first
     }
 
     /// Makes sure that the host answers for these addresses each on its link, and on no other; and says so there.
@@ -133,26 +143,22 @@ impl Network {
             stderr: format!("it printed what can't be read: {error}"),
         })
     }
+}
 
-    /// An address of the host's own would never leave it, and without its link nobody would ask for it.
-    fn check_public(&self, addresses: &[&PublicAddress]) -> Result<(), NetworkError> {
-        let links = link::all(&self.inner.tools)?;
-        for public in addresses {
-            let own = |link: &&link::Link| link.addresses().any(|net| net.addr() == public.address);
-            if let Some(link) = links.iter().find(own) {
-                return Err(NetworkError::PublicTaken {
-                    link: link.name.clone(),
-                    address: public.address,
-                });
-            }
-            let missing = |name: &&String| links.iter().all(|link| link.name != **name);
-            if let Some(link) = public.interface.as_ref().filter(missing) {
-                return Err(NetworkError::NoInterface {
-                    link: link.clone(),
-                    address: public.address,
-                });
-            }
-        }
-        Ok(())
+/// An address of the host's own would never leave it, and without its link nobody would ask for it.
+fn check_public(links: &[Link], public: &PublicAddress) -> Result<(), NetworkError> {
+    let address = public.address;
+    let own = |link: &&Link| link.addresses().any(|net| net.addr() == address);
+    if let Some(link) = links.iter().find(own) {
+        let link = link.name.clone();
+        return Err(NetworkError::PublicTaken { link, address });
+    }
+    let missing = |name: &&String| links.iter().all(|link| link.name != **name);
+    match public.interface.as_ref().filter(missing) {
+        Some(link) => Err(NetworkError::NoInterface {
+            link: link.clone(),
+            address,
+        }),
+        None => Ok(()),
     }
 }

@@ -224,5 +224,12 @@ fn what_cannot_be_a_public_address_is_refused() {
         let twins = [with_public(&port, 50), with_public(&Lab::port(&vpc, 0, 11), 50)];
         assert!(lab.network.ensure_vpc(&vpc, &twins).is_err());
         assert!(lab.network.inventory().unwrap().public.is_empty());
+
+        // One that can't be given keeps no other from its port.
+        let mut ports = [with_public(&port, 1), with_public(&Lab::port(&vpc, 0, 11), 51)];
+        assert!(lab.network.ensure_vpc(&vpc, &ports).is_err());
+        ports[0].public = None;
+        assert_eq!(lab.network.inventory().unwrap().public, [public(51)]);
+        lab.network.ensure_vpc(&vpc, &ports).unwrap();
     });
 }
