@@ -150,6 +150,16 @@ impl Network {
         self.inner.names.namespace(vpc.index)
     }
 
+    /// What tells a VPC's namespace from one of the same name that was there before; none if it isn't there.
+    pub fn namespace_inode(&self, vpc: &Vpc) -> Option<u64> {
+        namespace::inode(&self.namespace_name(vpc))
+    }
+
+    /// The transit network between the host and its VPCs.
+    pub fn provider(&self) -> ipnet::Ipv4Net {
+        self.inner.settings.provider
+    }
+
     /// Does `work` while nothing else of this process changes that VPC.
     fn holding<T>(&self, vpc_index: u32, work: impl FnOnce(&mut Option<Standing>) -> T) -> T {
         let lock = {

@@ -22,6 +22,13 @@ pub(crate) fn exists(name: &str) -> bool {
     statfs(&path(name)).is_ok_and(|found| found.filesystem_type() == NSFS_MAGIC)
 }
 
+/// The namespace's own number, if it is there.
+pub(crate) fn inode(name: &str) -> Option<u64> {
+    use std::os::unix::fs::MetadataExt as _;
+    let there = exists(name).then(|| std::fs::metadata(path(name)).ok());
+    there.flatten().map(|found| found.ino())
+}
+
 /// The names in `/run/netns`, be they namespaces or only files.
 pub(crate) fn names() -> Result<Vec<String>, NetworkError> {
     let entries = match std::fs::read_dir(DIR) {

@@ -73,6 +73,7 @@ impl Network {
                 "link add dev {bridge} address {mac} type bridge stp_state 0 mcast_snooping 0"
             ));
         }
+        commands.extend(foreign_addresses(vpc, links));
         for subnet in &vpc.subnets {
             let bridge = names::bridge(subnet.index);
             commands.push(format!(
@@ -131,8 +132,9 @@ pub(crate) fn plug_commands(tap: &str, bridge: &str) -> [String; 2] {
     ]
 }
 
-/// IPv4 is routed, IPv6 is not spoken, and what a bridge carries comes by the rules of `inet vpc` too. A router with several networks answers ARP only on the right one, and says
-/// nothing of shorter ways: a bridge's guests reach each other without it.
+/// IPv4 is routed, IPv6 is not spoken, and what a bridge carries comes by the rules of `inet vpc` too. A router with
+/// several networks answers ARP only on the right one, and says nothing of shorter ways: a bridge's guests reach each
+/// other without it.
 fn router_sysctls() -> Result<(), NetworkError> {
     sysctl("ipv4/ip_forward", "1")?;
     sysctl("bridge/bridge-nf-call-iptables", "1")?;
@@ -155,6 +157,20 @@ fn missing_bridges<'a>(vpc: &'a Vpc, links: &'a [Link]) -> impl Iterator<Item = 
     vpc.subnets
         .iter()
         .filter(|subnet| links.iter().all(|link| link.name != names::bridge(subnet.index)))
+}
+
+/// The commands that take from bridges what isn't their gateway's: the number of a subnet that is gone is another's.
+fn foreign_addresses<'a>(vpc: &'a Vpc, links: &'a [Link]) -> impl Iterator<Item = String> + 'a {
+    vpc.subnets.iter().flat_map(|subnet| {
+        let (bridge, own) = (names::bridge(subnet.index), (subnet.gateway, subnet.cidr.prefix_len()));
+        let there = links
+            .iter()
+            .filter(move |link| link.name == names::bridge(subnet.index));
+        let foreign = there
+            .flat_map(Link::addresses)
+            .filter(move |net| (net.addr(), net.prefix_len()) != own);
+        foreign.map(move |net| format!("address del {net} dev {bridge}"))
+    })
 }
 
 fn stale_bridges<'a>(vpc: &'a Vpc, links: &'a [Link]) -> impl Iterator<Item = u32> + 'a {

@@ -87,6 +87,7 @@ fn what_was_taken_away_is_put_back() {
             format!("ip -n {inside} link del ext"),
             format!("ip -n {inside} route del default"),
             format!("ip -n {inside} address flush dev br7"),
+            format!("ip -n {inside} address add 10.200.0.1/24 dev br7"),
             format!("ip netns exec {inside} nft flush ruleset"),
             "nft flush ruleset".to_owned(),
             format!("ip link del {prefix}-ext"),
