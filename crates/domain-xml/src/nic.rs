@@ -37,6 +37,18 @@ struct Mtu {
     size: u32,
 }
 
+impl Nic {
+    /// The NIC as libvirt's XML, to be plugged into a guest that runs.
+    pub fn to_xml(&self) -> Result<String, XmlError> {
+        let mut xml = String::new();
+        let mut writer = quick_xml::se::Serializer::with_root(&mut xml, Some("interface"))?;
+        writer.indent(' ', 2);
+        Interface::of(self)?.serialize(writer)?;
+        xml.push('\n');
+        Ok(xml)
+    }
+}
+
 impl<'a> Interface<'a> {
     pub(crate) fn of(nic: &'a Nic) -> Result<Self, XmlError> {
         Ok(Self {

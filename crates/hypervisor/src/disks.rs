@@ -1,38 +1,24 @@
-//! The verbs on the disks of a guest that runs: plugged, unplugged, made larger, taken an instant of, merged.
+//! The verbs on the disks of a guest that runs: made larger, taken an instant of, merged.
 //!
-//! Each asks first what is: a disk that is plugged already is not plugged twice. libvirt's own definition of the
-//! domain is not changed by any of them but the instant's, which is also made part of it: the engine defines the
-//! domain anew from its records.
+//! libvirt's own definition of the domain is not changed by any of them but the instant's, which is also made part of
+//! it: the engine defines the domain anew from its records.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use berth_domain_xml::{NewTop, ObservedDisk, XmlError, observe, snapshot_xml};
-use berth_model::{GuestStatus, InstanceId};
+use berth_model::InstanceId;
 use virt::domain::Domain;
 use virt::error::Error;
 use virt_sys as sys;
 
-use crate::error::is;
-use crate::verbs::{find, look, lookup, there};
+use crate::verbs::{find, lookup, there};
 use crate::{Hypervisor, HypervisorError, ffi_block};
 
 impl Hypervisor {
     /// The disks of a guest that QEMU has now; none if there is no QEMU.
     pub fn live_disks(&self, id: InstanceId) -> Result<Option<Vec<ObservedDisk>>, HypervisorError> {
-        let xml = self.pool.call("tell the disks of a domain", move |connection| {
-            let Some(domain) = find(connection, id)? else {
-                return Ok(None);
-            };
-            let Some(status) = there(look(&domain))? else {
-                return Ok(None);
-            };
-            if matches!(status, GuestStatus::Off(_)) {
-                return Ok(None);
-            }
-            there(domain.xml_desc(0))
-        })?;
-        disks_in(xml)
+        Ok(self.live(id)?.map(|guest| guest.disks))
     }
 
     /// The disks of a guest as libvirt would start it next; none if libvirt knows no such domain.
@@ -43,27 +29,7 @@ impl Hypervisor {
             };
             there(domain.xml_desc(sys::VIR_DOMAIN_XML_INACTIVE))
         })?;
-        disks_in(xml)
-    }
-
-    /// Plugs a disk into a guest that runs.
-    pub fn plug_disk(&self, id: InstanceId, xml: String) -> Result<(), HypervisorError> {
-        self.on(id, "plug a disk", move |domain| {
-            domain.attach_device_flags(&xml, sys::VIR_DOMAIN_AFFECT_LIVE)
-        })
-    }
-
-    /// Asks a guest that runs to let go of a disk. Whether it does is told by an event, or seen among its disks.
-    pub fn unplug_disk(&self, id: InstanceId, xml: String) -> Result<(), HypervisorError> {
-        self.on(id, "unplug a disk", move |domain| {
-            match domain.detach_device_flags(&xml, sys::VIR_DOMAIN_AFFECT_LIVE) {
-                // It is gone already.
-                Err(error) if is(&error, sys::VIR_ERR_DEVICE_MISSING) => Ok(()),
-                // The guest was asked already, and hasn't answered.
-                Err(error) if is(&error, sys::VIR_ERR_OPERATION_FAILED) => Ok(()),
-                other => other,
-            }
-        })
+        Ok(xml.map(|xml| observe(&xml)).transpose()?.map(|guest| guest.disks))
     }
 
     /// Tells a guest that runs of the new size of a disk, in bytes, which its file gets as well.
@@ -129,7 +95,7 @@ impl Hypervisor {
         })
     }
 
-    fn on<T: Send + 'static>(
+    pub(crate) fn on<T: Send + 'static>(
         &self,
         id: InstanceId,
         call: &'static str,
@@ -137,14 +103,6 @@ impl Hypervisor {
     ) -> Result<T, HypervisorError> {
         self.pool.call(call, move |connection| ask(&lookup(connection, id)?))
     }
-}
-
-/// The disks of a domain, if there is one.
-fn disks_in(xml: Option<String>) -> Result<Option<Vec<ObservedDisk>>, HypervisorError> {
-    Ok(match xml {
-        Some(xml) => Some(observe(&xml)?.disks),
-        None => None,
-    })
 }
 
 /// Ends the job on a disk's files. One that has just ended by itself can't be, and is gone once libvirt has heard of it.

@@ -27,6 +27,7 @@ mod ffi_block;
 mod host;
 mod kvm;
 mod link;
+mod plug;
 mod pool;
 mod status;
 mod verbs;

@@ -65,7 +65,7 @@ pub(super) fn plug(cx: &TaskContext, disk: &Disk) -> Result<(), Failure> {
     let xml = disk.to_xml().map_err(|error| Failure::fatal(Code::Internal, error))?;
     cx.stop_merging()?;
     let id = cx.subject()?.instance.id;
-    cx.world.hypervisor.plug_disk(id, xml).or_fail()
+    cx.world.hypervisor.plug(id, xml).or_fail()
 }
 
 /// Makes sure that no guest that runs has the disk, if it lets go of it until then.
@@ -84,7 +84,7 @@ pub(super) fn unplug(cx: &TaskContext, disk: &Disk, deadline: Instant) -> Result
         }
         if now >= ask_at {
             cx.stop_merging()?;
-            hypervisor.unplug_disk(id, xml.clone()).or_fail()?;
+            hypervisor.unplug(id, xml.clone()).or_fail()?;
             ask_at = Instant::now() + cx.world.settings.ask_again;
         }
         if let Some(GuestEvent::DeviceKept { .. }) = cx.watch.next(ask_at.min(deadline))? {
