@@ -7,10 +7,12 @@ use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use berth_api_types::{
-    CreateInstances, Created, InstanceView, OperationView, Page, PageQuery, Problem, RebootInstance, StopInstance,
-    VolumeOfInstance,
+    CreateInstances, Created, InstanceView, NicOfInstance, OperationView, Page, PageQuery, Problem, PublicIpOfInstance,
+    RebootInstance, StopInstance, VolumeOfInstance,
 };
-use berth_engine::{DEFAULT_PROJECT, InstanceRecord, NewOrExisting, StopRequest, WantedVolume};
+use berth_engine::{
+    DEFAULT_PROJECT, InstanceRecord, NewOrExisting, StopRequest, WantedNic, WantedPublicIp, WantedVolume,
+};
 use berth_model::Policy;
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -75,12 +77,35 @@ async fn create(
         root_size: body.root_size,
         keep_root: body.keep_root,
         volumes: body.volumes.into_iter().map(wanted).collect::<Result<_, _>>()?,
+        nics: body.nics.into_iter().map(wanted_nic).collect::<Result<_, _>>()?,
+        groups: body.security_groups,
+        public_ip: body.public_ip.map(wanted_public_ip).transpose()?,
     };
     let operations = app.engine.create_instances(DEFAULT_PROJECT, request, &by).await?;
     let created = Created {
         operations: operations.iter().map(views::operation).collect(),
     };
     Ok((StatusCode::ACCEPTED, Json(created)))
+}
+
+fn wanted_nic(nic: NicOfInstance) -> Result<WantedNic, ApiError> {
+    match (nic.port, nic.subnet, nic.address) {
+        (Some(port), None, None) => Ok(WantedNic::Port(port)),
+        (None, subnet, address) => Ok(WantedNic::New { subnet, address }),
+        (Some(_), _, _) => {
+            let message = "a port that is there has its subnet and address: give it alone";
+            Err(ApiError::invalid("nics", message))
+        }
+    }
+}
+
+fn wanted_public_ip(wanted: PublicIpOfInstance) -> Result<WantedPublicIp, ApiError> {
+    let PublicIpOfInstance { address, pool } = wanted;
+    if address.is_some() && pool.is_some() {
+        let message = "a static one is given by its address alone, an ephemeral one by its pool or by nothing";
+        return Err(ApiError::invalid("public_ip", message));
+    }
+    Ok(WantedPublicIp { address, pool })
 }
 
 /// Shows an instance.

@@ -24,12 +24,17 @@ mod linger;
 mod metadata;
 mod once;
 mod operation;
+mod port;
 mod problem;
+mod public_ip;
 mod resize;
+mod security_group;
 mod snapshot;
 mod stream;
+mod subnet;
 mod views;
 mod volume;
+mod vpc;
 
 use std::sync::Arc;
 
@@ -42,7 +47,7 @@ use utoipa::openapi::OpenApi as Document;
 use utoipa_axum::router::OpenApiRouter;
 
 pub use extract::Peer;
-pub use metadata::{metadata_router, serve_metadata};
+pub use metadata::{metadata_router, serve_guests, serve_metadata};
 pub use problem::ApiError;
 
 /// The largest JSON body in bytes; images come as streams and have no such bound.
@@ -71,7 +76,7 @@ pub struct About {
 #[derive(OpenApi)]
 #[openapi(info(
     title = "Berth",
-    description = "Instances, images, key pairs and what moves them, on one host. Every error is a problem+json with a stable code."
+    description = "Instances, volumes, images, key pairs, networks and what moves them, on one host. Every error is a problem+json with a stable code."
 ))]
 struct Described;
 
@@ -87,6 +92,11 @@ fn described() -> OpenApiRouter<App> {
         .merge(image::routes())
         .merge(catalog::routes())
         .merge(keypair::routes())
+        .merge(vpc::routes())
+        .merge(subnet::routes())
+        .merge(security_group::routes())
+        .merge(port::routes())
+        .merge(public_ip::routes())
         .merge(instance_type::routes())
         .merge(operation::routes())
         .merge(event::routes())

@@ -86,7 +86,9 @@ impl From<EngineError> for ApiError {
             | EngineError::Store(_)
             | EngineError::Hypervisor(_)
             | EngineError::Storage(_)
-            | EngineError::Network(_) => {}
+            | EngineError::Network(_)
+            | EngineError::NotInForce(_)
+            | EngineError::Nic { .. } => {}
         }
         problem
     }

@@ -5,18 +5,20 @@ use berth_api_types::{
     VolumeView,
 };
 use berth_engine::{
-    Consistency, Detail, EventRecord, Fault, ImageRecord, KeyPairRecord, OperationRecord, Phase, SnapshotRecord,
-    VolumeRecord,
+    Consistency, Detail, EventRecord, Fault, ImageRecord, KeyPairRecord, NicDetail, OperationRecord, Phase,
+    SnapshotRecord, VolumeRecord,
 };
 use berth_model::{Action, VolumeAction};
 
 pub(crate) fn instance(detail: &Detail) -> InstanceView {
     let record = &detail.instance;
     let state = record.standing.state();
-    let address = |(port, subnet): &(berth_engine::PortRecord, String)| AddressView {
-        address: port.address,
-        mac: port.mac,
-        subnet: subnet.clone(),
+    let address = |nic: &NicDetail| AddressView {
+        port: nic.port.id,
+        address: nic.port.address,
+        mac: nic.port.mac,
+        subnet: nic.subnet.clone(),
+        public: nic.public,
     };
     let mut volumes: Vec<_> = detail.volumes.iter().collect();
     volumes.sort_by_key(|volume| volume.slot);
@@ -31,7 +33,7 @@ pub(crate) fn instance(detail: &Detail) -> InstanceView {
         image: record.image,
         login: detail.login.clone(),
         key: record.key.as_ref().map(|key| key.name.to_string()),
-        addresses: detail.ports.iter().map(address).collect(),
+        addresses: detail.nics.iter().map(address).collect(),
         root_volume: detail.volumes.iter().find(|volume| volume.root).map(|volume| volume.id),
         volumes: volumes.iter().map(|volume| volume.id).collect(),
         created_at: record.created_at,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use berth_engine::FetchPolicy;
 use berth_hypervisor::AccelChoice;
-use berth_model::{Catalog, Code, Gib, InstanceType, Mirror, VolumeType};
+use berth_model::{Catalog, Code, Gib, InstanceType, Mirror, PublicIpPool, VolumeType};
 use berth_store::Database;
 use clap::{Args, ValueEnum};
 use ipnet::Ipv4Net;
@@ -13,6 +13,7 @@ use serde::Deserialize;
 
 use crate::failure::Failure;
 use crate::images;
+use crate::pools;
 use crate::types::catalog;
 
 /// Where the configuration is looked for if no flag says.
@@ -97,6 +98,7 @@ struct File {
     volume_types: Vec<VolumeType>,
     disk_overcommit: Option<f64>,
     low_space_mib: Option<u64>,
+    public_ip_pools: Vec<PublicIpPool>,
 }
 
 /// What the daemon runs with.
@@ -157,6 +159,7 @@ impl Config {
                 size_max: file.image_size_max.map_or(defaults.fetch.size_max, Gib::bytes),
                 ..defaults.fetch
             },
+            pools: pools::checked(file.public_ip_pools)?,
             ..defaults
         };
         check_subnet(engine.subnet)?;
@@ -246,15 +249,9 @@ fn check_state_dir(dir: &Path) -> Result<(), Failure> {
 }
 
 fn check_subnet(subnet: Ipv4Net) -> Result<(), Failure> {
-    if (8..=29).contains(&subnet.prefix_len()) && subnet.trunc() == subnet {
-        return Ok(());
-    }
-    Err(wrong(
-        "subnet",
-        &format!("{subnet} is not a network such as 10.0.0.0/20, of /8 to /29"),
-    ))
+    berth_model::check_subnet(subnet).map_err(|error| wrong("subnet", &error))
 }
 
-fn wrong(field: &str, why: &impl ToString) -> Failure {
+pub(crate) fn wrong(field: &str, why: &impl ToString) -> Failure {
     Failure::new(Code::InvalidArgument, format!("{field}: {}", why.to_string()))
 }

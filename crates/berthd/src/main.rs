@@ -13,6 +13,7 @@ mod failure;
 mod images;
 mod locks;
 mod parts;
+mod pools;
 mod serve;
 mod types;
 

@@ -33,6 +33,7 @@ pub(crate) async fn serve(config: Config) -> Result<(), Failure> {
         mirror: config.image_mirror,
     };
     let engine = Engine::start(config.engine, store, storage, network, hypervisor).await?;
+    tokio::spawn(berth_api::serve_guests(engine.clone()));
     let app = berth_api::router(engine.clone(), about).into_make_service_with_connect_info::<Peer>();
     tracing::info!(socket = %config.socket.display(), state_dir = %config.state_dir.display(), "serving");
     // Without systemd there is nobody to notify.

@@ -21,15 +21,16 @@ use berth_ops::{End, Retry};
 use berth_store::{Claim, StoreError, TaskClaim};
 use jiff::Timestamp;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
-use tokio::sync::{Notify, Semaphore, watch};
+use tokio::sync::{Notify, Semaphore, oneshot, watch};
 use tokio::task::JoinHandle;
 
-use crate::automatic;
-use crate::context::{Context, Signal};
+use crate::context::{Context, Signal, Watch};
 use crate::look::{let_go, look};
 use crate::merge::merge_live;
+use crate::nics::settle_nics;
 use crate::recipes::Recipes;
 use crate::world::{World, lock};
+use crate::{EngineError, automatic};
 
 /// An operation that is run by an instance's task.
 pub(crate) enum Job {
@@ -37,13 +38,16 @@ pub(crate) enum Job {
     Instance(Box<Claim>),
     /// One that moves volumes of it, and needs its guest.
     Task(Box<TaskClaim>),
+    /// Not an operation: take the ports that are on their way to where they are going, and tell who waits for it.
+    Nics(Option<oneshot::Sender<Result<(), EngineError>>>),
 }
 
 impl Job {
-    pub(crate) fn operation(&self) -> OperationId {
+    pub(crate) fn operation(&self) -> Option<OperationId> {
         match self {
-            Self::Instance(claim) => claim.operation(),
-            Self::Task(claim) => claim.operation(),
+            Self::Instance(claim) => Some(claim.operation()),
+            Self::Task(claim) => Some(claim.operation()),
+            Self::Nics(_) => None,
         }
     }
 }
@@ -113,6 +117,19 @@ impl Actors {
         }
     }
 
+    /// Has an instance's task take its ports to where they are going, and waits for that.
+    pub(crate) async fn nics(self: &Arc<Self>, id: InstanceId) -> Result<(), EngineError> {
+        let (done, told) = oneshot::channel();
+        self.tell(id, Message::Run(Job::Nics(Some(done))));
+        let ends = || EngineError::Internal("the daemon ends; the port goes on with its next start".to_owned());
+        told.await.unwrap_or_else(|_| Err(ends()))
+    }
+
+    /// Has an instance's task take its ports to where they are going.
+    pub(crate) fn settle_nics(self: &Arc<Self>, id: InstanceId) {
+        self.tell(id, Message::Run(Job::Nics(None)));
+    }
+
     /// Has an instance's task merge what can be merged of its volumes.
     pub(crate) fn merge(self: &Arc<Self>, id: InstanceId) {
         self.tell(id, Message::Merge);
@@ -130,6 +147,7 @@ impl Actors {
             match job {
                 Job::Instance(claim) => self.run(*claim),
                 Job::Task(claim) => self.run_task(*claim).await?,
+                Job::Nics(_) => {}
             }
         }
         Ok(())
@@ -182,7 +200,7 @@ impl Actors {
 
 /// An operation under way.
 struct Running {
-    operation: OperationId,
+    operation: Option<OperationId>,
     moves_instance: bool,
     signals: SignalSender<Signal>,
     end: JoinHandle<()>,
@@ -217,6 +235,10 @@ impl Task {
                     }
                     Some(Job::Task(claim)) => {
                         self.begin_task(*claim).await;
+                        continue;
+                    }
+                    Some(Job::Nics(done)) => {
+                        self.begin_nics(done);
                         continue;
                     }
                     None if self.actors.retire(self.id, &messages) => return,
@@ -267,7 +289,9 @@ impl Task {
                 let at = Timestamp::now();
                 let _ = running.signals.send(Signal::Guest(event.clone()));
                 // Written down after the step was told, so that nothing waits for it.
-                self.note(running.operation, at, &event).await;
+                if let Some(operation) = running.operation {
+                    self.note(operation, at, &event).await;
+                }
             }
             (Message::Merge | Message::Look(None), Some(_)) => {}
             (Message::Look(event), None) => {
@@ -301,12 +325,32 @@ impl Task {
         }
     }
 
+    /// Begins to take the ports that are on their way to where they are going.
+    fn begin_nics(&mut self, done: Option<oneshot::Sender<Result<(), EngineError>>>) {
+        let (world, id) = (Arc::clone(&self.actors.world), self.id);
+        let (signals, heard) = std::sync::mpsc::channel();
+        let end = tokio::spawn(async move {
+            let settled = settle_nics(world, id, Watch::new(heard)).await;
+            if let Err(error) = &settled {
+                tracing::warn!(instance = %id, %error, "a port is not where it should be");
+            }
+            // Whoever asked may have gone away.
+            let _ = done.map(|done| done.send(settled));
+        });
+        self.running = Some(Running {
+            operation: None,
+            moves_instance: false,
+            signals,
+            end,
+        });
+    }
+
     /// Begins the part of a task that needs the guest.
     async fn begin_task(&mut self, claim: TaskClaim) {
         let operation = claim.operation();
         let begun = Arc::clone(&self.actors).begin_task(claim, true).await;
         self.running = begun.map(|(signals, end)| Running {
-            operation,
+            operation: Some(operation),
             moves_instance: false,
             signals,
             end,
@@ -348,7 +392,7 @@ impl Task {
             }
         });
         self.running = Some(Running {
-            operation,
+            operation: Some(operation),
             moves_instance: true,
             signals,
             end,

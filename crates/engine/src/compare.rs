@@ -9,6 +9,7 @@
 //! Pure. Only what carries our mark, or a name that only we would give, has a remedy; what we don't know has none.
 
 use std::collections::{HashMap, HashSet};
+use std::net::Ipv4Addr;
 use std::path::Path;
 
 use berth_hypervisor::DomainSummary;
@@ -31,6 +32,8 @@ pub(crate) struct Records {
     /// Images whose file is being made, before there is a record.
     pub(crate) coming: HashSet<ImageId>,
     pub(crate) networks: Vec<NetworkRecord>,
+    /// The public IPs that ports have.
+    pub(crate) publics: HashSet<Ipv4Addr>,
 }
 
 /// A VPC as the kernel should have it.
@@ -213,6 +216,20 @@ fn networks(records: &Records, reality: &Reality, found: &mut Vec<Finding>) {
         let what = "a namespace of ours, or a DHCP server left of it, that belongs to no VPC";
         let remedy = Remedy::Remove(Leftover::Namespace((*name).clone()));
         found.push(Finding::new("namespace", name, what, remedy));
+    }
+    for address in reality
+        .network
+        .public
+        .iter()
+        .filter(|address| !records.publics.contains(address))
+    {
+        let what = "the host is set up for it and no port has it";
+        found.push(Finding::new(
+            "public_ip",
+            address,
+            what,
+            Remedy::Remove(Leftover::PublicIp(*address)),
+        ));
     }
     let active = |id: &InstanceId| {
         let record = records.instances.get(id);

@@ -58,7 +58,7 @@ impl Engine {
         })?;
         let (network, address) = (self.world.network.clone(), SocketAddrV4::new(to.address, port));
         let stream =
-            blocking(move || Ok(network.connect(&crate::guest::vpc_of(&vpc), address, CONNECT_WITHIN)?)).await?;
+            blocking(move || Ok(network.connect(&crate::network::vpc_of(&vpc), address, CONNECT_WITHIN)?)).await?;
         let into = |stream: std::net::TcpStream| {
             stream.set_nonblocking(true)?;
             TcpStream::from_std(stream)

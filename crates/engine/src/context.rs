@@ -5,14 +5,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use berth_hypervisor::HypervisorError;
-use berth_model::{Code, GuestEvent, InstanceId, Stable, Standing};
-use berth_network::NetworkError;
+use berth_model::{Code, GuestEvent, InstanceId, InstanceType, Stable, Standing};
+use berth_network::{NetworkError, Port};
 use berth_ops::Failure;
 use berth_storage::StorageError;
-use berth_store::{Claim, ImageRecord, InstanceRecord, PortRecord, Store, StoreError, VolumeRecord, VpcRecord};
+use berth_store::{
+    Claim, ImageRecord, InstanceRecord, PortRecord, PublicIpRecord, Store, StoreError, VolumeRecord, VpcRecord,
+};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use crate::network;
 use crate::world::World;
 
 /// What the steps of one operation are given.
@@ -35,7 +38,10 @@ pub(crate) struct Subject {
     pub(crate) root: Option<VolumeRecord>,
     /// All its volumes, the root first, in the order of its disks.
     pub(crate) volumes: Vec<VolumeRecord>,
+    /// Its ports, the primary one first.
     pub(crate) ports: Vec<PortRecord>,
+    /// The public IPs of its ports.
+    pub(crate) publics: Vec<PublicIpRecord>,
     pub(crate) vpc: Option<VpcRecord>,
     pub(crate) user_data: Option<Vec<u8>>,
 }
@@ -54,6 +60,8 @@ impl Subject {
         let image = root.as_ref().and_then(|root| root.image).unwrap_or(instance.image);
         let image = store.image(image).await?.ok_or_else(|| gone("image of instance"))?;
         let ports = store.ports_of_instance(id).await?;
+        let ids: Vec<_> = ports.iter().map(|port| port.id).collect();
+        let publics = store.public_ips_of_ports(&ids).await?;
         let vpc = match ports.first() {
             Some(port) => store.vpc(port.vpc).await?,
             None => None,
@@ -65,9 +73,26 @@ impl Subject {
             root,
             volumes,
             ports,
+            publics,
             vpc,
             user_data,
         })
+    }
+
+    /// The public IP of one of its ports.
+    pub(crate) fn public_of(&self, port: &PortRecord) -> Option<&PublicIpRecord> {
+        self.publics.iter().find(|public| public.port == Some(port.id))
+    }
+
+    /// One of its ports as the network knows it, for a guest of that type.
+    pub(crate) fn port_as(&self, world: &World, port: &PortRecord, kind: &InstanceType) -> Port {
+        let owner = (&self.instance.name, kind);
+        network::port(&world.settings, port, owner, self.public_of(port))
+    }
+
+    /// One of its ports as the network knows it.
+    pub(crate) fn port(&self, world: &World, port: &PortRecord) -> Port {
+        self.port_as(world, port, &self.instance.instance_type)
     }
 }
 

@@ -1,11 +1,14 @@
 //! Making instances: admission of what is asked, before anything is written.
 
+use std::net::Ipv4Addr;
+
 use berth_model::limits::{COUNT_MAX, DATA_VOLUMES_MAX, USER_DATA_MAX};
 use berth_model::{Gib, InstanceId, InstanceType, LayerId, Mac, Misfit, Name, Policy, PortId, VolumeId};
-use berth_store::{Claim, ImageRecord, NewInstance, OperationRecord, Requester, VolumeOfNew};
+use berth_store::{Claim, ImageRecord, NewInstance, NicOfNew, OperationRecord, Requester, VolumeOfNew};
 
 use crate::instance::to_its_end;
-use crate::{Engine, EngineError, network, volume};
+use crate::public_ip::WantedPublicIp;
+use crate::{Engine, EngineError, volume};
 
 /// What a create asks for.
 #[derive(Debug, Clone)]
@@ -30,6 +33,26 @@ pub struct CreateInstances {
     pub keep_root: bool,
     /// Their other volumes.
     pub volumes: Vec<WantedVolume>,
+    /// Their NICs, the primary one first; one on the default subnet if there are none.
+    pub nics: Vec<WantedNic>,
+    /// The security groups that the ports made for them are in, by name or id; the default one if there are none.
+    pub groups: Vec<String>,
+    /// The public IP of their primary NIC.
+    pub public_ip: Option<WantedPublicIp>,
+}
+
+/// A NIC that an instance is to have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WantedNic {
+    /// On a new port of that subnet, at that address if it is given.
+    New {
+        /// The subnet; the default one if not given.
+        subnet: Option<String>,
+        /// The address.
+        address: Option<Ipv4Addr>,
+    },
+    /// On a port that is there, by name or id.
+    Port(String),
 }
 
 /// A volume that an instance is to have besides its root.
@@ -86,11 +109,11 @@ impl Engine {
             None => None,
         };
         self.reachable().await?;
-        let vpc = network::default_vpc(&self.world, project).await?;
-        let subnet = vpc
-            .subnets
-            .first()
-            .ok_or_else(|| EngineError::Internal("a VPC without a subnet".to_owned()))?;
+        let nics = self.look_up_nics(project, &request, &instance_type).await?;
+        let public_ip = match &request.public_ip {
+            Some(wanted) => Some(self.public_ip_of_new(project, wanted).await?),
+            None => None,
+        };
         let root_size = root_size(request.root_size, &image, &instance_type)?;
         let volumes = self.look_up(project, &request).await?;
         self.check_room(promised(&request, root_size)).await?;
@@ -111,10 +134,8 @@ impl Engine {
                 policy: request.policy,
                 root_volume: VolumeId::new(),
                 root_size,
-                port: PortId::new(),
-                mac: Mac::random(),
-                subnet: subnet.id,
-                vpc: vpc.id,
+                nics: nics.iter().map(nic_of).collect(),
+                public_ip: public_ip.clone(),
             })
         });
         let new: Vec<_> = new.collect::<Result<_, EngineError>>()?;
@@ -160,6 +181,15 @@ impl Engine {
         }
         Ok(found)
     }
+}
+
+/// The same NIC for one of several instances: each has ports of its own.
+fn nic_of(nic: &NicOfNew) -> NicOfNew {
+    let mut nic = nic.clone();
+    if let NicOfNew::New { id, mac, .. } = &mut nic {
+        (*id, *mac) = (PortId::new(), Mac::random());
+    }
+    nic
 }
 
 /// The size of the root volume of an instance of that type: what is asked for, or what the type and the image have. The

@@ -62,6 +62,17 @@ pub enum EngineError {
     /// The network refused or failed.
     #[error(transparent)]
     Network(#[from] NetworkError),
+    /// What was written down is not in force yet.
+    #[error("it is written down, and not in force yet: {0}; it is tried again by itself")]
+    NotInForce(NetworkError),
+    /// A NIC could not be given to a guest, or taken from it.
+    #[error("{message}")]
+    Nic {
+        /// The stable code.
+        code: Code,
+        /// What happened, and what would help.
+        message: String,
+    },
     /// An instance's file or socket could not be opened.
     #[error("{what}: {source}")]
     Io {
@@ -92,7 +103,8 @@ impl EngineError {
             Self::Store(error) => error.code(),
             Self::Hypervisor(error) => error.code(),
             Self::Storage(error) => error.code(),
-            Self::Network(error) => error.code(),
+            Self::Network(error) | Self::NotInForce(error) => error.code(),
+            Self::Nic { code, .. } => *code,
             Self::Io { .. } | Self::Internal(_) => Code::Internal,
         }
     }
@@ -108,6 +120,8 @@ impl EngineError {
             | Self::Hypervisor(_)
             | Self::Storage(_)
             | Self::Network(_)
+            | Self::NotInForce(_)
+            | Self::Nic { .. }
             | Self::Io { .. }
             | Self::Internal(_) => None,
         }

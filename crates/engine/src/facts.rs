@@ -3,7 +3,7 @@
 use berth_model::InstanceType;
 use berth_model::metadata::{GuestFacts, GuestKey, GuestNic};
 use berth_network::GUEST_MTU;
-use berth_store::{PortRecord, VpcRecord};
+use berth_store::PortRecord;
 
 use crate::context::Subject;
 
@@ -15,7 +15,7 @@ pub(crate) fn facts(subject: &Subject, kind: &InstanceType) -> GuestFacts {
         public_key: key.public_key.clone(),
     });
     let ports = subject.ports.iter().enumerate();
-    let nics = ports.filter_map(|(slot, port)| nic(subject.vpc.as_ref()?, port, slot == 0));
+    let nics = ports.filter_map(|(slot, port)| nic(subject, port, slot == 0));
     GuestFacts {
         id: instance.id,
         name: instance.name.to_string(),
@@ -29,7 +29,9 @@ pub(crate) fn facts(subject: &Subject, kind: &InstanceType) -> GuestFacts {
     }
 }
 
-fn nic(vpc: &VpcRecord, port: &PortRecord, primary: bool) -> Option<GuestNic> {
+fn nic(subject: &Subject, port: &PortRecord, primary: bool) -> Option<GuestNic> {
+    let vpc = subject.vpc.as_ref()?;
+    let groups = vpc.groups.iter().filter(|group| port.groups.contains(&group.id));
     let subnet = vpc.subnets.iter().find(|subnet| subnet.id == port.subnet)?;
     Some(GuestNic {
         mac: port.mac,
@@ -38,10 +40,10 @@ fn nic(vpc: &VpcRecord, port: &PortRecord, primary: bool) -> Option<GuestNic> {
         gateway: subnet.gateway,
         mtu: GUEST_MTU,
         primary,
-        public: None,
+        public: subject.public_of(port).map(|public| public.address),
         port: port.id,
         subnet: port.subnet,
         vpc: port.vpc,
-        security_groups: Vec::new(),
+        security_groups: groups.map(|group| group.name.to_string()).collect(),
     })
 }

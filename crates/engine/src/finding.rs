@@ -2,6 +2,8 @@
 //!
 //! Architecture invariant: what isn't ours has no remedy, so that nothing can touch it.
 
+use std::net::Ipv4Addr;
+
 use berth_model::{ImageId, InstanceId, LayerId, VpcId};
 use berth_network::Tap;
 
@@ -37,6 +39,7 @@ pub(crate) enum Leftover {
     Directory(InstanceId),
     Tap(Tap),
     Namespace(String),
+    PublicIp(Ipv4Addr),
 }
 
 /// What can be put right.

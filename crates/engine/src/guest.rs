@@ -10,14 +10,14 @@ use std::time::{Duration, Instant};
 use berth_domain_xml::{Disk, DomainSpec, Limits, Nic, Paths};
 use berth_model::metadata::config_drive;
 use berth_model::{Code, DiskFormat, GuestStatus, InstanceType, LayerId, PauseReason};
-use berth_network::{GUEST_MTU, Network, NetworkError, Port, Subnet, Vpc};
+use berth_network::GUEST_MTU;
 use berth_ops::Failure;
-use berth_store::{PortRecord, VolumeRecord, VpcRecord};
+use berth_store::{PortRecord, VolumeRecord};
 
 use crate::context::{Context, OrFail, Subject};
 use crate::facts::facts;
-use crate::network;
-use crate::world::{World, lock};
+use crate::wiring;
+use crate::world::World;
 
 /// How long QEMU may take from *resume* to *running*.
 const STARTED_WITHIN: Duration = Duration::from_secs(30);
@@ -70,7 +70,7 @@ pub(crate) fn power_on_as(cx: &Context, kind: &InstanceType) -> Result<(), Failu
         Some(GuestStatus::Off(_)) | None => prepare(cx, kind)?,
     }
     hypervisor.start_paused(cx.id()).or_fail()?;
-    plug(cx)?;
+    wiring::plug(cx, kind)?;
     hypervisor.resume(cx.id()).or_fail()?;
     until_running(cx)
 }
@@ -78,14 +78,14 @@ pub(crate) fn power_on_as(cx: &Context, kind: &InstanceType) -> Result<(), Failu
 /// Makes sure the guest is off and has no taps; its addresses stay its own.
 pub(crate) fn power_off(cx: &Context) -> Result<(), Failure> {
     cx.world.hypervisor.destroy(cx.id()).or_fail()?;
-    each_port(cx, Network::unplug_port)
+    wiring::unplug(cx)
 }
 
 /// Makes sure the host has no QEMU, no definition and no port of the guest. Its files stay.
 pub(crate) fn remove(cx: &Context) -> Result<(), Failure> {
     cx.world.hypervisor.destroy(cx.id()).or_fail()?;
     cx.world.hypervisor.undefine(cx.id()).or_fail()?;
-    disconnect(cx)
+    wiring::disconnect(cx)
 }
 
 /// What has to be there before QEMU starts.
@@ -110,7 +110,7 @@ fn prepare(cx: &Context, kind: &InstanceType) -> Result<(), Failure> {
         }
     }
     disk_of_seed(cx, kind)?;
-    connect(cx)?;
+    wiring::connect(cx, kind)?;
     define_as(cx, kind)
 }
 
@@ -139,49 +139,6 @@ pub(crate) fn root_layer(cx: &Context) -> Result<LayerId, Failure> {
         let message = format!("root volume {} has no file; delete the instance", root.id);
         Failure::fatal(Code::StorageError, message)
     })
-}
-
-/// Makes sure the VPC is whole, and the ports have their taps, addresses and rules.
-pub(crate) fn connect(cx: &Context) -> Result<(), Failure> {
-    let Some(record) = &cx.subject.vpc else { return Ok(()) };
-    let vpc = vpc_of(record);
-    let known = cx.world.vpcs.of(record.id);
-    let mut state = lock(&known);
-    if !state.whole {
-        let ports = network::served_ports(&cx.world, record.id).or_fail()?;
-        cx.world.network.ensure_vpc(&vpc, &ports).or_fail()?;
-        state.whole = true;
-    }
-    for port in &cx.subject.ports {
-        let ensured = cx.world.network.ensure_port(&vpc, &network::port(port));
-        // What fails may have been broken from outside: the next attempt makes sure of the whole.
-        state.whole = ensured.is_ok();
-        ensured.or_fail()?;
-    }
-    Ok(())
-}
-
-/// Makes sure the taps of a started guest are in the VPC's namespace, on their bridges.
-fn plug(cx: &Context) -> Result<(), Failure> {
-    each_port(cx, Network::plug_port)
-}
-
-/// Makes sure the instance has no taps, leases and rules.
-pub(crate) fn disconnect(cx: &Context) -> Result<(), Failure> {
-    each_port(cx, Network::remove_port)
-}
-
-fn each_port(cx: &Context, change: impl Fn(&Network, &Vpc, &Port) -> Result<(), NetworkError>) -> Result<(), Failure> {
-    let Some(record) = &cx.subject.vpc else { return Ok(()) };
-    let vpc = vpc_of(record);
-    let known = cx.world.vpcs.of(record.id);
-    let mut state = lock(&known);
-    for port in &cx.subject.ports {
-        let changed = change(&cx.world.network, &vpc, &network::port(port));
-        state.whole &= changed.is_ok();
-        changed.or_fail()?;
-    }
-    Ok(())
 }
 
 /// Waits until a fresh query says that the guest runs.
@@ -224,6 +181,16 @@ pub(crate) fn disk(world: &World, subject: &Subject, volume: &VolumeRecord) -> R
     })
 }
 
+/// A port as a guest has it.
+pub(crate) fn nic(world: &World, subject: &Subject, port: &PortRecord) -> Nic {
+    Nic {
+        mac: port.mac,
+        tap: world.network.tap_name(port.id),
+        mtu: GUEST_MTU,
+        model: subject.image.properties.nic_model,
+    }
+}
+
 /// The place of the seed disk among the disks; volumes other than the root come after it.
 const SEED_SLOT: u32 = 1;
 
@@ -251,12 +218,6 @@ fn spec(
         disks.push(disk(world, subject, volume)?);
     }
     disks.sort_by_key(|disk| disk.slot);
-    let nic = |port: &PortRecord| Nic {
-        mac: port.mac,
-        tap: world.network.tap_name(port.id),
-        mtu: GUEST_MTU,
-        model: image.nic_model,
-    };
     Ok(DomainSpec {
         id: instance.id,
         owner: world.owner,
@@ -272,7 +233,7 @@ fn spec(
         clock: image.guest_clock(),
         hyperv: image.speaks_hyperv(),
         disks,
-        nics: subject.ports.iter().map(nic).collect(),
+        nics: subject.ports.iter().map(|port| nic(world, subject, port)).collect(),
         paths: Paths {
             console_socket: dir.console_socket,
             console_log: dir.console_log,
@@ -280,23 +241,4 @@ fn spec(
             nvram: dir.nvram,
         },
     })
-}
-
-/// A VPC as the network knows it.
-pub(crate) fn vpc_of(record: &VpcRecord) -> Vpc {
-    let subnet = |subnet: &berth_store::SubnetRecord| Subnet {
-        id: subnet.id,
-        index: subnet.index,
-        cidr: subnet.cidr,
-        gateway: subnet.gateway,
-        dns: Vec::new(),
-        ntp: Vec::new(),
-        nat: true,
-    };
-    Vpc {
-        id: record.id,
-        index: record.index,
-        subnets: record.subnets.iter().map(subnet).collect(),
-        groups: vec![network::group(record.id)],
-    }
 }

@@ -1,6 +1,7 @@
 //! Instances: admission of what is asked of them, and what is told of them.
 
 use std::collections::HashMap;
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use berth_model::limits::STOP_GRACE_MAX;
@@ -9,7 +10,7 @@ use berth_store::{InstanceRecord, OperationRecord, Page, PortRecord, Requester, 
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::{Engine, EngineError, blocking};
+use crate::{Engine, EngineError, blocking, network};
 
 /// How an instance is to be stopped.
 #[derive(Debug, Clone, Copy, Default)]
@@ -23,14 +24,25 @@ pub struct StopRequest {
 pub struct Detail {
     /// The instance.
     pub instance: InstanceRecord,
-    /// Its ports, each with its subnet's name.
-    pub ports: Vec<(PortRecord, String)>,
+    /// Its NICs, the primary one first.
+    pub nics: Vec<NicDetail>,
     /// Its volumes.
     pub volumes: Vec<VolumeRecord>,
     /// Who logs in over ssh, as its image says.
     pub login: String,
     /// Until when its state is known to be so: earlier than now while libvirt is away.
     pub as_of: Timestamp,
+}
+
+/// A NIC with what is told of it.
+#[derive(Debug, Clone)]
+pub struct NicDetail {
+    /// Its port.
+    pub port: PortRecord,
+    /// The name of its subnet.
+    pub subnet: String,
+    /// Its public IP.
+    pub public: Option<Ipv4Addr>,
 }
 
 /// How long a request waits for libvirt to be reached before it is refused.
@@ -112,7 +124,7 @@ impl Engine {
     async fn describe(&self, instances: Vec<InstanceRecord>) -> Result<Vec<Detail>, EngineError> {
         let store = &self.world.store;
         let ids: Vec<_> = instances.iter().map(|instance| instance.id).collect();
-        let mut ports: HashMap<InstanceId, Vec<_>> = HashMap::new();
+        let mut nics: HashMap<InstanceId, Vec<_>> = HashMap::new();
         let subnets: HashMap<_, _> = store
             .vpcs()
             .await?
@@ -123,9 +135,15 @@ impl Engine {
                     .map(|subnet| (subnet.id, subnet.name.to_string()))
             })
             .collect();
-        for port in store.ports_of_instances(&ids).await? {
-            let subnet = subnets.get(&port.subnet).cloned().unwrap_or_default();
-            ports.entry(port.instance).or_default().push((port, subnet));
+        let all = store.ports_of_instances(&ids).await?;
+        let publics = network::publics_of(&self.world, &all).await?;
+        for port in all {
+            let Some(instance) = port.instance else { continue };
+            nics.entry(instance).or_default().push(NicDetail {
+                subnet: subnets.get(&port.subnet).cloned().unwrap_or_default(),
+                public: publics.get(&port.id).map(|public| public.address),
+                port,
+            });
         }
         let mut volumes: HashMap<InstanceId, Vec<_>> = HashMap::new();
         for volume in store.volumes_of_instances(&ids).await? {
@@ -138,7 +156,7 @@ impl Engine {
         let detail = |instance: InstanceRecord| Detail {
             as_of,
             login: logins.remove(&instance.id).unwrap_or_default(),
-            ports: ports.remove(&instance.id).unwrap_or_default(),
+            nics: nics.remove(&instance.id).unwrap_or_default(),
             volumes: volumes.remove(&instance.id).unwrap_or_default(),
             instance,
         };

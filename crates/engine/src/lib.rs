@@ -19,6 +19,7 @@ mod confirm;
 mod console;
 mod context;
 mod create;
+mod create_nics;
 mod error;
 mod facts;
 mod finding;
@@ -30,24 +31,32 @@ mod instance;
 mod keypair;
 mod look;
 mod merge;
+mod metadata;
 mod network;
+mod nics;
 mod operation;
+mod port;
+mod public_ip;
 mod recipes;
 mod reconcile;
 mod resize;
+mod security_group;
 mod settings;
 mod snapshot;
 mod space;
 mod task_run;
 mod tasks;
 mod volume;
+mod vpc;
+mod wiring;
 mod world;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 pub use berth_hypervisor::Link;
 use berth_hypervisor::{Hypervisor, Notice};
+pub use berth_network::Counters;
 use berth_network::Network;
 pub use berth_storage::FetchPolicy;
 use berth_storage::Storage;
@@ -57,23 +66,30 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::JoinHandle;
 
 pub use berth_store::{
-    Consistency, EventRecord, Fault, ImageRecord, InstanceRecord, KeyPairRecord, Once, OperationRecord, Page, Phase,
-    PortRecord, Requester, SnapshotRecord, StoreError, VolumeRecord,
+    ChangeSubnet, Consistency, EventRecord, Fault, GroupRecord, ImageRecord, InstanceRecord, KeyPairRecord, Once,
+    OperationRecord, Page, Phase, PortFilter, PortRecord, PublicIpRecord, Requester, RuleRecord, SnapshotRecord,
+    StoreError, SubnetRecord, VolumeRecord, VpcRecord,
 };
-pub use create::{CreateInstances, NewOrExisting, WantedVolume};
+pub use create::{CreateInstances, NewOrExisting, WantedNic, WantedVolume};
 pub use error::EngineError;
 pub use finding::Finding;
 pub use history::{Happened, History, HistoryEntry, StepEnd};
 pub use host::HostStatus;
 pub use image::{NewImage, PullImage};
-pub use instance::{Detail, StopRequest};
+pub use instance::{Detail, NicDetail, StopRequest};
 pub use keypair::NewKeyPair;
+pub use metadata::GuestListener;
+pub use port::{CreatePort, PortChange, PortDetail};
+pub use public_ip::{PoolDetail, PublicIpDetail, WantedPublicIp};
 pub use reconcile::Done;
+pub use security_group::GroupDetail;
 pub use settings::Settings;
 pub use volume::{CreateVolume, VolumeFrom};
+pub use vpc::{CreateSubnet, SubnetDetail, VpcDetail};
 pub use world::{Host, Progress};
 
 use crate::actor::Actors;
+use crate::metadata::Guests;
 use crate::world::World;
 
 /// The project that everything belongs to until there are more.
@@ -86,6 +102,7 @@ pub struct Engine {
     actors: Arc<Actors>,
     wake: Arc<Notify>,
     background: Arc<[JoinHandle<()>]>,
+    listeners: Arc<Mutex<Option<UnboundedReceiver<GuestListener>>>>,
 }
 
 impl Engine {
@@ -97,7 +114,8 @@ impl Engine {
         network: Network,
         (hypervisor, notices): (Hypervisor, UnboundedReceiver<Notice>),
     ) -> Result<Self, EngineError> {
-        let world = World::new(settings, store, storage, network, hypervisor).await?;
+        let (guests, listeners) = Guests::new();
+        let world = World::new(settings, store, storage, network, (hypervisor, guests)).await?;
         let wake = Arc::new(Notify::new());
         let actors = Actors::new(Arc::clone(&world), Arc::clone(&wake));
         let broken = |error: ClaimError| EngineError::Internal(error.to_string());
@@ -121,6 +139,7 @@ impl Engine {
             actors,
             wake,
             background: Arc::new([listener, reconciler]),
+            listeners: Arc::new(Mutex::new(Some(listeners))),
         })
     }
 

@@ -7,7 +7,7 @@ use berth_store::{InstanceRecord, StoreError, VolumeRecord};
 
 use crate::context::Subject;
 use crate::world::{World, lock};
-use crate::{EngineError, blocking, network};
+use crate::{EngineError, blocking, network, wiring};
 
 /// How often a look is repeated when the record changes under it.
 const LOOKS: u32 = 3;
@@ -132,11 +132,11 @@ async fn disconnect(world: &Arc<World>, id: InstanceId) -> Result<(), StoreError
         let Some(vpc) = &subject.vpc else { return Ok(()) };
         let known = world.vpcs.of(vpc.id);
         let _state = lock(&known);
-        let vpc = crate::guest::vpc_of(vpc);
+        let vpc = network::vpc_of(vpc);
         subject
             .ports
             .iter()
-            .try_for_each(|port| world.network.unplug_port(&vpc, &network::port(port)))
+            .try_for_each(|port| wiring::unplug_port(&world.network, &vpc, &subject.port(&world, port)))
     });
     match removed.await {
         Ok(Ok(())) => {}

@@ -13,14 +13,13 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use berth_model::{ImageId, Name, VpcId};
+use berth_model::{ImageId, Name};
 use berth_store::{Page, StoreError, VpcRecord};
 
 use crate::actor::Actors;
 use crate::compare::{NetworkRecord, Reality, Records, compare};
 use crate::finding::{Finding, Leftover, Remedy, Repair};
-use crate::guest::vpc_of;
-use crate::network;
+use crate::network::{mend, vpc_of};
 use crate::world::{World, lock};
 use crate::{Engine, EngineError, automatic, blocking};
 
@@ -98,10 +97,14 @@ pub(crate) async fn reconcile(
         done.push((finding, fixed));
     }
     forget_downloads(world).await?;
+    for port in world.store.ports_under_way().await? {
+        if let Some(instance) = port.instance {
+            actors.settle_nics(instance);
+        }
+    }
     for vpc in world.store.vpcs().await? {
-        let name = vpc.name.clone();
-        if let Err(error) = mend(world, vpc).await {
-            tracing::warn!(vpc = %name, %error, "not mended");
+        if let Err(error) = mend(world, vpc.id).await {
+            tracing::warn!(vpc = %vpc.name, %error, "not mended");
         }
     }
     Ok(done)
@@ -173,6 +176,7 @@ async fn records(world: &Arc<World>, reality: &Reality) -> Result<Records, Store
     for vpc in world.store.vpcs().await? {
         networks.push(network_of(world, vpc).await?);
     }
+    let publics = world.store.public_ips_in_use().await?;
     let instances = all(|page| world.store.instances(None, page), |instance| instance.id).await?;
     Ok(Records {
         owner: world.owner,
@@ -182,6 +186,7 @@ async fn records(world: &Arc<World>, reality: &Reality) -> Result<Records, Store
         images,
         coming,
         networks,
+        publics: publics.into_iter().map(|public| public.address).collect(),
     })
 }
 
@@ -218,8 +223,8 @@ async fn network_of(world: &World, vpc: VpcRecord) -> Result<NetworkRecord, Stor
         id: vpc.id,
         namespace: world.network.namespace_name(&vpc_of(&vpc)),
         taps: ports.iter().map(|port| world.network.tap_name(port.id)).collect(),
-        servers: vpc.subnets.len(),
-        instances: ports.iter().map(|port| port.instance).collect(),
+        servers: usize::from(!vpc.subnets.is_empty()),
+        instances: ports.iter().filter_map(|port| port.instance).collect(),
         name: vpc.name,
     })
 }
@@ -244,7 +249,7 @@ async fn fix(world: &Arc<World>, actors: &Arc<Actors>, finding: &Finding) -> Res
         }
         Remedy::Repair(Repair::Mend(id)) => {
             tracing::warn!(kind, %name, %what, "mending it");
-            mend_by_id(world, id).await?;
+            mend(world, id).await?;
             Ok(Done::Repaired)
         }
     }
@@ -261,29 +266,7 @@ fn remove(world: &World, leftover: Leftover) -> Result<(), EngineError> {
         Leftover::Directory(id) => world.storage.delete_instance_dir(id)?,
         Leftover::Tap(tap) => world.network.remove_tap(&tap)?,
         Leftover::Namespace(name) => world.network.remove_namespace(&name)?,
+        Leftover::PublicIp(address) => world.network.remove_public(address)?,
     }
     Ok(())
-}
-
-async fn mend_by_id(world: &Arc<World>, id: VpcId) -> Result<(), EngineError> {
-    match world.store.vpc(id).await? {
-        Some(vpc) => mend(world, vpc).await,
-        None => Ok(()),
-    }
-}
-
-/// Makes sure that a VPC whose guests run is whole: a dnsmasq that died is started again.
-async fn mend(world: &Arc<World>, vpc: VpcRecord) -> Result<(), EngineError> {
-    let world = Arc::clone(world);
-    blocking(move || {
-        let known = world.vpcs.of(vpc.id);
-        let mut state = lock(&known);
-        let ports = network::served_ports(&world, vpc.id)?;
-        if !ports.is_empty() {
-            world.network.ensure_vpc(&vpc_of(&vpc), &ports)?;
-            state.whole = true;
-        }
-        Ok(())
-    })
-    .await
 }

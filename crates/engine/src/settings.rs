@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use berth_domain_xml::Limits;
 use berth_hypervisor::AccelChoice;
-use berth_model::{InstanceType, VolumeType};
+use berth_model::{InstanceType, PublicIpPool, VolumeType};
 use berth_storage::FetchPolicy;
 use ipnet::Ipv4Net;
 
@@ -35,6 +35,8 @@ pub struct Settings {
     pub parallel_steps: usize,
     /// The address range of the default subnet.
     pub subnet: Ipv4Net,
+    /// The pools of public IPs.
+    pub pools: Vec<PublicIpPool>,
     /// How often what should be is compared with what is.
     pub reconcile_every: Duration,
 }
@@ -54,6 +56,7 @@ impl Default for Settings {
             libvirt_patience: Duration::from_mins(10),
             parallel_steps: 16,
             subnet: Ipv4Net::new_assert([10, 0, 0, 0].into(), 20),
+            pools: Vec::new(),
             reconcile_every: Duration::from_mins(5),
         }
     }

@@ -12,6 +12,7 @@ use berth_store::{Store, StoreError};
 use jiff::Timestamp;
 use tokio::runtime::Handle;
 
+use crate::metadata::Guests;
 use crate::{Settings, automatic};
 
 /// The adapters, and what all instances share.
@@ -25,6 +26,8 @@ pub(crate) struct World {
     /// When this run of the daemon began: tells what it did from what an earlier one did.
     pub(crate) session: Timestamp,
     pub(crate) vpcs: VpcLocks,
+    /// The metadata service's listeners.
+    pub(crate) guests: Guests,
     /// Images whose file is there before their record is: not leftovers.
     pub(crate) importing: Mutex<HashSet<ImageId>>,
     /// How far operations are that take long.
@@ -73,7 +76,7 @@ impl World {
         store: Store,
         storage: Storage,
         network: Network,
-        hypervisor: Hypervisor,
+        (hypervisor, guests): (Hypervisor, Guests),
     ) -> Result<Arc<Self>, StoreError> {
         Ok(Arc::new(Self {
             owner: store.owner().await?,
@@ -84,6 +87,7 @@ impl World {
             hypervisor,
             settings,
             vpcs: VpcLocks::default(),
+            guests,
             importing: Mutex::default(),
             progress: Mutex::default(),
             waiting: Mutex::default(),

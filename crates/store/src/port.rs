@@ -1,11 +1,13 @@
 //! Ports: NICs, each with an address that no other port of its subnet has. One may be there before its instance is,
 //! and after.
 
+use std::collections::HashMap;
 use std::net::Ipv4Addr;
 
 use berth_model::limits::{GROUPS_MAX, PAIRS_MAX};
 use berth_model::{
-    Action, InstanceId, Mac, Name, PortId, PortState, SecurityGroupId, SubnetId, VolumeState, VpcId, check_address,
+    Action, InstanceId, InstanceType, Mac, Name, PortId, PortState, SecurityGroupId, SubnetId, VolumeState, VpcId,
+    check_address,
 };
 use ipnet::Ipv4Net;
 use jiff::Timestamp;
@@ -440,6 +442,25 @@ impl Store {
         .bind(Action::Create.as_str())
         .bind(Action::Unshelve.as_str());
         self.list(query, PortRecord::read).await
+    }
+
+    /// The port of a VPC that has that address as its own.
+    pub async fn port_at(&self, vpc: VpcId, address: Ipv4Addr) -> Result<Option<PortRecord>, StoreError> {
+        let query = sql("SELECT * FROM ports WHERE vpc = $1 AND address = $2").bind(vpc.to_string());
+        self.one(query.bind(i64::from(address.to_bits())), PortRecord::read)
+            .await
+    }
+
+    /// The names and types of instances, by instance.
+    pub async fn types_of_instances(
+        &self,
+        ids: &[InstanceId],
+    ) -> Result<HashMap<InstanceId, (Name, InstanceType)>, StoreError> {
+        let Some(query) = among("SELECT id, name, instance_type FROM instances", "id", ids) else {
+            return Ok(HashMap::new());
+        };
+        let read = |row: &AnyRow| Ok((row.parsed("id")?, (row.parsed("name")?, row.json("instance_type")?)));
+        Ok(self.list(query, read).await?.into_iter().collect())
     }
 
     /// The ports of an instance, the primary one first.

@@ -18,6 +18,7 @@ use axum::Router;
 use axum::extract::ConnectInfo;
 use axum::http::{HeaderMap, HeaderName, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
+use berth_engine::{Engine, GuestListener};
 use berth_model::metadata::{GuestFacts, answer};
 
 pub use serve::serve_metadata;
@@ -55,6 +56,32 @@ where
             }
         },
     )
+}
+
+/// Serves the guests of every VPC whose listener comes, each until it is closed.
+pub async fn serve_guests(engine: Engine) {
+    let Some(mut listeners) = engine.guest_listeners() else {
+        return;
+    };
+    while let Some(GuestListener { vpc, listener, closed }) = listeners.recv().await {
+        let engine = engine.clone();
+        let router = metadata_router(move |address| {
+            let engine = engine.clone();
+            async move {
+                let facts = engine.guest_facts(vpc, address).await;
+                facts.unwrap_or_else(|error| {
+                    tracing::warn!(%vpc, %address, %error, "a guest is told nothing about itself");
+                    None
+                })
+            }
+        });
+        tokio::spawn(async move {
+            let closed = async { drop(closed.await) };
+            if let Err(error) = serve_metadata(listener, router, closed).await {
+                tracing::warn!(%vpc, %error, "guests have no metadata service");
+            }
+        });
+    }
 }
 
 /// Why nobody is answered that.

@@ -55,6 +55,7 @@ fn whole(stable: Stable) -> (Records, Reality, InstanceId, VolumeId) {
         images: [(image, name)].into(),
         coming: HashSet::new(),
         networks: Vec::new(),
+        publics: HashSet::new(),
     };
     let reality = Reality {
         domains: vec![domain(id, Some(owner))],

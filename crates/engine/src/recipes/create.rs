@@ -6,7 +6,7 @@ use berth_storage::Under;
 use berth_store::VolumeRecord;
 
 use crate::context::{Context, OrFail};
-use crate::{guest, space};
+use crate::{guest, space, wiring};
 
 pub(super) const RECIPE: Recipe<Context> = Recipe {
     action: Action::Create,
@@ -98,11 +98,11 @@ fn made_with(cx: &Context) -> impl Iterator<Item = &VolumeRecord> {
 }
 
 fn connect(cx: &Context, _: &mut Memo) -> Result<(), Failure> {
-    guest::connect(cx)
+    wiring::connect(cx, &cx.subject.instance.instance_type)
 }
 
 fn disconnect(cx: &Context, _: &mut Memo) -> Result<(), Failure> {
-    guest::disconnect(cx)
+    wiring::disconnect(cx)
 }
 
 fn spawn(cx: &Context, _: &mut Memo) -> Result<(), Failure> {

@@ -15,6 +15,7 @@ use super::stop;
 use crate::context::{Context, OrFail};
 use crate::guest;
 use crate::image::made;
+use crate::wiring;
 
 pub(super) const RECIPE: Recipe<Context> = Recipe {
     action: Action::Shelve,
@@ -49,7 +50,7 @@ fn unshelve(cx: &Context, _: &mut Memo) -> Result<(), Failure> {
     if cx.was_active() {
         guest::power_on(cx)?;
     } else {
-        guest::connect(cx)?;
+        wiring::connect(cx, &cx.subject.instance.instance_type)?;
         guest::define(cx)?;
     }
     cx.world.storage.delete_image(cx.needed(SHELF_IMAGE)?).or_fail()

@@ -1,0 +1,231 @@
+//! VPCs and subnets: made at once, in force with their first guest, gone when nothing is in them.
+
+use std::collections::HashMap;
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+
+use berth_model::{Name, SubnetId, VpcId};
+use berth_store::{ChangeSubnet, NewSubnet, Page, SubnetRecord, VpcRecord};
+use ipnet::Ipv4Net;
+
+use crate::instance::to_its_end;
+use crate::network::{self, Change, apply, check_servers, room_of, vpc_of};
+use crate::world::lock;
+use crate::{Engine, EngineError, blocking};
+
+/// A subnet that is asked for.
+#[derive(Debug, Clone)]
+pub struct CreateSubnet {
+    /// Its name.
+    pub name: Name,
+    /// Its VPC's name or id; the default one if not given.
+    pub vpc: Option<String>,
+    /// Its addresses.
+    pub cidr: Ipv4Net,
+    /// Whether its guests reach the outside without a public IP.
+    pub nat: bool,
+    /// The resolvers its guests are told of.
+    pub dns: Vec<Ipv4Addr>,
+    /// The time servers its guests are told of.
+    pub ntp: Vec<Ipv4Addr>,
+}
+
+/// A subnet with what is told of it.
+#[derive(Debug, Clone)]
+pub struct SubnetDetail {
+    /// The subnet.
+    pub subnet: SubnetRecord,
+    /// Its VPC's name.
+    pub vpc_name: Name,
+    /// How many ports it has room for.
+    pub addresses: u32,
+    /// How many more.
+    pub addresses_free: u32,
+}
+
+/// A VPC with what is told of it.
+#[derive(Debug, Clone)]
+pub struct VpcDetail {
+    /// The VPC.
+    pub vpc: VpcRecord,
+    /// Its subnets.
+    pub subnets: Vec<SubnetDetail>,
+}
+
+impl Engine {
+    /// The VPC of that name or id; the default one, made if it isn't there, without.
+    pub async fn find_vpc(&self, project: &str, reference: Option<&str>) -> Result<VpcRecord, EngineError> {
+        match reference {
+            // A project has it without asking.
+            None | Some("default") => Ok(network::default_vpc(&self.world, project).await?),
+            Some(reference) => Ok(self.world.store.find_vpc(project, reference).await?),
+        }
+    }
+
+    /// A page of a project's VPCs.
+    pub async fn list_vpcs(&self, project: &str, page: Page<VpcId>) -> Result<Vec<VpcDetail>, EngineError> {
+        let mut details = Vec::new();
+        for vpc in self.world.store.vpcs_of(project, page).await? {
+            details.push(self.describe_vpc(vpc).await?);
+        }
+        Ok(details)
+    }
+
+    /// A VPC with what is told of it.
+    pub async fn describe_vpc(&self, vpc: VpcRecord) -> Result<VpcDetail, EngineError> {
+        let ports = self.world.store.ports_per_subnet(vpc.id).await?;
+        let ports: HashMap<SubnetId, u32> = ports.into_iter().collect();
+        let detail = |subnet: &SubnetRecord| {
+            let addresses = room_of(subnet);
+            SubnetDetail {
+                subnet: subnet.clone(),
+                vpc_name: vpc.name.clone(),
+                addresses,
+                addresses_free: addresses.saturating_sub(ports.get(&subnet.id).copied().unwrap_or_default()),
+            }
+        };
+        let subnets = vpc.subnets.iter().map(detail).collect();
+        Ok(VpcDetail { vpc, subnets })
+    }
+
+    /// Makes a VPC.
+    pub async fn create_vpc(&self, project: &str, name: &Name) -> Result<VpcRecord, EngineError> {
+        Ok(self.world.store.create_vpc(project, name).await?)
+    }
+
+    /// Gives a VPC another name.
+    pub async fn rename_vpc(&self, id: VpcId, name: &Name) -> Result<(), EngineError> {
+        Ok(self.world.store.rename_vpc(id, name).await?)
+    }
+
+    /// Deletes a VPC that has no subnet, and all of it on the host.
+    pub async fn delete_vpc(&self, id: VpcId) -> Result<(), EngineError> {
+        let world = Arc::clone(&self.world);
+        let delete = blocking(move || {
+            let known = world.vpcs.of(id);
+            let mut state = lock(&known);
+            world.wait(world.store.check_vpc_unused(id))?;
+            let Some(record) = world.wait(world.store.vpc(id))? else {
+                return Ok(());
+            };
+            state.whole = false;
+            world.guests.close(id);
+            // The record goes last: its number names what is on the host, and is free again with it.
+            world.network.remove_vpc(&vpc_of(&record))?;
+            Ok(world.wait(world.store.delete_vpc(id))?)
+        });
+        to_its_end(delete).await
+    }
+
+    /// The subnet of that name or id, or `VPC/NAME`; among those of `vpc` first.
+    pub async fn find_subnet(
+        &self,
+        project: &str,
+        reference: &str,
+        vpc: Option<VpcId>,
+    ) -> Result<SubnetRecord, EngineError> {
+        if reference == "default" && vpc.is_none() {
+            network::default_vpc(&self.world, project).await?;
+        }
+        Ok(self.world.store.find_subnet(project, reference, vpc).await?)
+    }
+
+    /// A page of a project's subnets, of one VPC or of all.
+    pub async fn list_subnets(
+        &self,
+        project: &str,
+        vpc: Option<VpcId>,
+        page: Page<SubnetId>,
+    ) -> Result<Vec<SubnetDetail>, EngineError> {
+        let subnets = self.world.store.subnets(project, vpc, page).await?;
+        let mut known: HashMap<SubnetId, SubnetDetail> = HashMap::new();
+        let mut details = Vec::with_capacity(subnets.len());
+        for subnet in subnets {
+            if !known.contains_key(&subnet.id)
+                && let Some(vpc) = self.world.store.vpc(subnet.vpc).await?
+            {
+                let all = self.describe_vpc(vpc).await?.subnets;
+                known.extend(all.into_iter().map(|detail| (detail.subnet.id, detail)));
+            }
+            details.extend(known.remove(&subnet.id));
+        }
+        Ok(details)
+    }
+
+    /// A subnet with what is told of it.
+    pub async fn describe_subnet(&self, id: SubnetId) -> Result<SubnetDetail, EngineError> {
+        let gone = || berth_store::StoreError::NotFound {
+            what: "subnet",
+            reference: id.to_string(),
+        };
+        let subnet = self.world.store.subnet(id).await?.ok_or_else(gone)?;
+        let vpc = self.world.store.vpc(subnet.vpc).await?.ok_or_else(gone)?;
+        let all = self.describe_vpc(vpc).await?.subnets;
+        let found = all.into_iter().find(|detail| detail.subnet.id == id);
+        Ok(found.ok_or_else(gone)?)
+    }
+
+    /// Makes a subnet.
+    pub async fn create_subnet(&self, project: &str, new: CreateSubnet) -> Result<SubnetRecord, EngineError> {
+        check_servers("dns", &new.dns)?;
+        check_servers("ntp", &new.ntp)?;
+        let vpc = self.find_vpc(project, new.vpc.as_deref()).await?.id;
+        self.check_transit(new.cidr)?;
+        let new = NewSubnet {
+            vpc,
+            name: new.name,
+            cidr: new.cidr,
+            dns: new.dns,
+            ntp: new.ntp,
+            nat: new.nat,
+        };
+        let engine = self.clone();
+        to_its_end(async move {
+            let subnet = engine.world.store.create_subnet(new).await?;
+            engine.in_force(vpc, Change::Whole).await?;
+            Ok(subnet)
+        })
+        .await
+    }
+
+    /// The network between the host and its VPCs is no guest's.
+    fn check_transit(&self, cidr: Ipv4Net) -> Result<(), EngineError> {
+        let transit = self.world.network.provider();
+        if cidr.contains(&transit) || transit.contains(&cidr) {
+            let message = format!("{cidr} overlaps {transit}, which joins the host and its VPCs: choose another range");
+            return Err(EngineError::invalid("cidr", message));
+        }
+        Ok(())
+    }
+
+    /// Changes what is given of a subnet.
+    pub async fn change_subnet(&self, id: SubnetId, change: ChangeSubnet) -> Result<(), EngineError> {
+        check_servers("dns", change.dns.as_deref().unwrap_or_default())?;
+        check_servers("ntp", change.ntp.as_deref().unwrap_or_default())?;
+        let engine = self.clone();
+        to_its_end(async move {
+            let subnet = engine.world.store.change_subnet(id, change).await?;
+            engine.in_force(subnet.vpc, Change::Whole).await
+        })
+        .await
+    }
+
+    /// Deletes a subnet that has no port.
+    pub async fn delete_subnet(&self, subnet: &SubnetRecord) -> Result<(), EngineError> {
+        let (engine, id, vpc) = (self.clone(), subnet.id, subnet.vpc);
+        to_its_end(async move {
+            engine.world.store.delete_subnet(id).await?;
+            engine.in_force(vpc, Change::Whole).await
+        })
+        .await
+    }
+
+    /// Has the network take over what was written down. What fails is told, and soon tried again.
+    pub(crate) async fn in_force(&self, vpc: VpcId, change: Change) -> Result<(), EngineError> {
+        let done = apply(&self.world, vpc, change).await;
+        if done.is_err() {
+            self.reconcile_soon();
+        }
+        done
+    }
+}
