@@ -5,7 +5,7 @@ use berth_store::{GroupRecord, Page, PortFilter, StoreError, VpcRecord};
 
 use crate::instance::to_its_end;
 use crate::network::Change;
-use crate::{Engine, EngineError};
+use crate::{Engine, EngineError, network};
 
 /// A security group with what is told of it.
 #[derive(Debug, Clone)]
@@ -18,17 +18,26 @@ pub struct GroupDetail {
     pub ports: u64,
 }
 
+/// The group of the default VPC that is meant if no other is said.
+const DEFAULT: &str = "default";
+
 /// How many ports are read at a time to be counted.
 const COUNTED: u32 = 500;
 
 impl Engine {
-    /// The group of that name or id, or `VPC/NAME`; among those of `vpc` first.
+    /// The group of that name or id, or `VPC/NAME`; of `vpc`, if that is said. `default` alone is the default VPC's.
     pub async fn find_group(
         &self,
         project: &str,
         reference: &str,
         vpc: Option<VpcId>,
     ) -> Result<GroupRecord, EngineError> {
+        // A project has that one without asking.
+        if reference == DEFAULT && vpc.is_none() {
+            let default = network::default_vpc(&self.world, project).await?;
+            let own = default.default_group().cloned();
+            return own.ok_or_else(|| EngineError::Internal("a VPC without its default group".to_owned()));
+        }
         Ok(self.world.store.find_group(project, reference, vpc).await?)
     }
 

@@ -1,8 +1,9 @@
 //! `berth instance ssh`: OpenSSH, straight to the public IP or by way of the daemon.
 //!
-//! An instance with a public IP is reached there, if it answers. Else ssh's ProxyCommand is this program itself
-//! (`instance proxy`), so that the guest is reached from within its VPC and the caller needs nothing but the socket. The guest's host key is remembered under the instance's id: an address that
-//! a later instance has again is not mistaken for this one.
+//! An instance with a public IP is reached there, if an ssh server answers. Else ssh's ProxyCommand is this program
+//! itself (`instance proxy`), so that the guest is reached from within its VPC and the caller needs nothing but the
+//! socket. The guest's host key is remembered under the instance's id: an address that a later instance has again is
+//! not mistaken for this one.
 
 use std::ffi::OsString;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -12,8 +13,8 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Args;
-use futures::TryFutureExt as _;
 use futures::future::select_ok;
+use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
 
 use crate::commands::Context;
@@ -76,15 +77,29 @@ pub(crate) async fn run(ssh: Ssh, cx: &Context) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::from(code.unwrap_or(255)))
 }
 
-/// The first of the addresses to answer on the port.
+/// The first of the addresses where an ssh server answers on the port. That something accepts the connection is not
+/// enough: proxies and captive portals accept whatever comes.
 async fn first_to_answer(addresses: impl Iterator<Item = Ipv4Addr>, port: u16) -> Option<Ipv4Addr> {
-    let connect = |address| Box::pin(TcpStream::connect(SocketAddr::from((address, port))).map_ok(move |_| address));
-    let attempts: Vec<_> = addresses.map(connect).collect();
+    let attempts: Vec<_> = addresses.map(|address| Box::pin(greets(address, port))).collect();
     if attempts.is_empty() {
         return None;
     }
     let connected = tokio::time::timeout(ANSWERS, select_ok(attempts)).await;
     connected.ok()?.ok().map(|(address, _)| address)
+}
+
+/// What an ssh server says first (RFC 4253, 4.2).
+const GREETING: [u8; 4] = *b"SSH-";
+
+/// The address, if an ssh server says there that it is one.
+async fn greets(address: Ipv4Addr, port: u16) -> std::io::Result<Ipv4Addr> {
+    let mut stream = TcpStream::connect(SocketAddr::from((address, port))).await?;
+    let mut said = [0; GREETING.len()];
+    stream.read_exact(&mut said).await?;
+    if said == GREETING {
+        return Ok(address);
+    }
+    Err(std::io::Error::other("no ssh server"))
 }
 
 /// ssh gives this line to the user's shell (behind an `exec` of its own), after it has replaced what begins with `%`:
@@ -126,15 +141,38 @@ fn known_hosts() -> anyhow::Result<PathBuf> {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
 
+    use tokio::io::AsyncWriteExt as _;
+
     use super::*;
 
     #[tokio::test]
     async fn an_address_that_does_not_answer_is_passed_over() {
-        let [first, second] = [Ipv4Addr::LOCALHOST, Ipv4Addr::new(127, 0, 0, 2)];
+        let [first, second, third] = [1, 2, 3].map(|last| Ipv4Addr::new(127, 0, 0, last));
         let listener = tokio::net::TcpListener::bind((second, 0)).await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        assert_eq!(first_to_answer([first, second].into_iter(), port).await, Some(second));
-        drop(listener);
+        // Who accepts and says something else, or nothing, is no ssh server.
+        let other = tokio::net::TcpListener::bind((third, port)).await.unwrap();
+        let serve = tokio::spawn(async move {
+            other
+                .accept()
+                .await
+                .unwrap()
+                .0
+                .write_all(b"HTTP/1.1 400\r\n")
+                .await
+                .unwrap();
+            listener
+                .accept()
+                .await
+                .unwrap()
+                .0
+                .write_all(b"SSH-2.0-x\r\n")
+                .await
+                .unwrap();
+        });
+        let all = [first, third, second].into_iter();
+        assert_eq!(first_to_answer(all, port).await, Some(second));
+        serve.await.unwrap();
         assert_eq!(first_to_answer([first, second].into_iter(), port).await, None);
         assert_eq!(first_to_answer(std::iter::empty(), port).await, None);
     }
