@@ -34,7 +34,7 @@ Examples:
   berth instance create web --image debian --type m2.large --key laptop --count 3
   berth volume create data --size 20 && berth volume attach data web-1
   berth vpc create lab && berth subnet create front --vpc lab --cidr 10.1.0.0/24
-  berth instance create db --image debian --type m2.large --key laptop --subnet lab/front --public-ip
+  berth instance create db --image debian --type m2.large --subnet lab/front --public-ip
   berth security-group rule add lab/default --port 443
   berth public-ip allocate && berth public-ip attach 203.0.113.7 web-1
   berth instance ssh web-1 -i ~/.ssh/laptop
