@@ -36,8 +36,8 @@
 //! first public address on, the host forwards IPv4 (`net.ipv4.ip_forward`, a change of the whole host, never taken
 //! back). An `accept` in our table doesn't overrule a `drop` in another one: where Docker or firewalld drops forwarded
 //! packets, the administrator lets the provider bridge through, for Docker with `iptables -I DOCKER-USER -i P-ext -j
-//! ACCEPT` and `iptables -I DOCKER-USER -o P-ext -j ACCEPT`; for firewalld see README.md. On the provider bridge the host answers ARP for every
-//! VPC's transit address (`proxy_arp_pvlan`), for the VPCs don't hear each other.
+//! ACCEPT` and `iptables -I DOCKER-USER -o P-ext -j ACCEPT`; for firewalld see README.md. On the provider bridge the host
+//! answers ARP for every VPC's transit address (`proxy_arp_pvlan`), for the VPCs don't hear each other.
 //!
 //! Of the host's other links it changes one thing, and only if told to: on the link that a public address is said to be
 //! on, the host answers ARP for that very address (`ip neighbour show proxy` lists them), and announces it. No address
