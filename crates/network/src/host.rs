@@ -4,6 +4,7 @@
 //! what one would send another by way of the host's router. Everything here is made sure of at each call, for a
 //! `systemctl restart nftables` or a network manager takes it away without telling anybody.
 
+use std::net::Ipv4Addr;
 use std::path::Path;
 use std::sync::PoisonError;
 
@@ -106,6 +107,15 @@ impl Network {
         }
         link::remove(&inner.tools, &inner.names.provider())?;
         inner.tools.nft(&rules::without("inet", &inner.names.table()))
+    }
+
+    /// Makes sure that nothing of this installation is left on the host where no VPC is: public addresses, the provider
+    /// bridge, the rules.
+    pub fn remove_host(&self) -> Result<(), NetworkError> {
+        let led: Vec<Ipv4Addr> = self.routed()?.into_keys().collect();
+        self.unpublish(&led)?;
+        // No VPC has that number.
+        self.remove_uplink(u32::MAX)
     }
 
     /// Two links of a host with the same network would take each other's packets.

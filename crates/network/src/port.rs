@@ -5,7 +5,7 @@ use crate::link;
 use crate::names;
 use crate::namespace::{self, inside};
 use crate::vpc::plug_commands;
-use crate::{GUEST_MTU, Network, NetworkError, Port, Vpc, dhcp, flows, ruleset};
+use crate::{GUEST_MTU, Network, NetworkError, Port, Subnet, Vpc, dhcp, flows, ruleset};
 
 impl Network {
     /// Makes sure that the port's guest may come: DHCP knows it, the guard lets it send, its groups let it reach and be
@@ -102,7 +102,13 @@ impl Network {
                     flows::end_unless(&inner.tools, |flow| !flow.is_of(port.address))?;
                 }
                 dhcp.forget(&tap)?;
-                dhcp.ensure_running()
+                // It won't start where a bridge is missing, which the next `ensure_vpc` puts back: what is taken away
+                // has to go from a VPC that was never whole too.
+                let whole = |subnet: &Subnet| link::exists(&names::bridge(subnet.index));
+                if vpc.subnets.iter().all(whole) {
+                    dhcp.ensure_running()?;
+                }
+                Ok(())
             })
         })
     }

@@ -21,6 +21,40 @@ fn taps(lab: &Lab) -> Vec<Tap> {
 }
 
 #[test]
+fn a_port_goes_also_from_a_vpc_that_is_not_whole() {
+    lab(|lab| {
+        let (vpc, port, _) = vpc_with_port(lab);
+        lab.network.ensure_port(&vpc, &port).unwrap();
+        lab.inside(&vpc, &["ip", "link", "del", "br7"]);
+        lab.network.remove_port(&vpc, &port).unwrap();
+        assert_eq!(taps(lab), []);
+        lab.network.ensure_vpc(&vpc, &[]).unwrap();
+        assert_eq!(lab.network.inventory().unwrap().dnsmasq.len(), 1);
+    });
+}
+
+#[test]
+fn nothing_stays_on_a_host_whose_namespaces_went_by_themselves() {
+    lab(|lab| {
+        let vpc = Lab::vpc(1, 1);
+        let port = Port {
+            public: Some(berth_network::PublicAddress {
+                address: "203.0.113.9".parse().unwrap(),
+                interface: None,
+            }),
+            ..Lab::port(&vpc, 0, 10)
+        };
+        lab.network.ensure_vpc(&vpc, std::slice::from_ref(&port)).unwrap();
+        run(&["ip", "netns", "del", &lab.network.namespace_name(&vpc)]);
+        run(&["ip", "link", "del", &format!("{}v1", lab.prefix)]);
+        lab.network.remove_namespace(&lab.network.namespace_name(&vpc)).unwrap();
+        lab.network.remove_host().unwrap();
+        let left = run(&["sh", "-c", "ip link; ip route; nft list ruleset"]);
+        assert!(!left.contains(&lab.prefix) && !left.contains("203.0.113.9"), "{left}");
+    });
+}
+
+#[test]
 fn a_port_comes_and_goes() {
     lab(|lab| {
         let (vpc, port, name) = vpc_with_port(lab);
