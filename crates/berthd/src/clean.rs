@@ -83,6 +83,12 @@ fn networks(parts: &Parts, dry_run: bool) -> Result<(), Failure> {
             parts.network.remove_namespace(name)?;
         }
     }
+    for address in &found.public {
+        say(&format!("public IP {address}"));
+    }
+    if !dry_run {
+        parts.network.remove_host()?;
+    }
     Ok(())
 }
 

@@ -163,6 +163,8 @@ impl Config {
             ..defaults
         };
         check_subnet(engine.subnet)?;
+        let transit = file.transit.unwrap_or(Ipv4Net::new_assert([100, 64, 0, 0].into(), 20));
+        pools::apart(engine.subnet, transit, &engine.pools)?;
         Ok(Self {
             socket: flags
                 .socket
@@ -177,7 +179,7 @@ impl Config {
             qemu_user: file.qemu_user,
             image_user: file.image_user,
             low_space: file.low_space_mib.map_or(berth_storage::LOW_SPACE, |mib| mib << 20),
-            transit: file.transit.unwrap_or(Ipv4Net::new_assert([100, 64, 0, 0].into(), 20)),
+            transit,
             outbound_nat: file.outbound_nat.unwrap_or(true),
             call_deadline: seconds(file.call_deadline, Duration::from_secs(30)),
             catalog: images::catalog(file.catalog.as_deref())?,

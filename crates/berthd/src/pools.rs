@@ -1,6 +1,7 @@
 //! The pools of public IPs: what an operator has to get right before anybody is given an address.
 
-use berth_model::PublicIpPool;
+use berth_model::{AddressRange, PublicIpPool};
+use ipnet::Ipv4Net;
 
 use crate::config::wrong;
 use crate::failure::Failure;
@@ -33,6 +34,21 @@ pub(crate) fn checked(pools: Vec<PublicIpPool>) -> Result<Vec<PublicIpPool>, Fai
     Ok(pools)
 }
 
+/// Refuses ranges that have addresses in common: the default subnet, the network between the host and its VPCs, pools.
+pub(crate) fn apart(subnet: Ipv4Net, transit: Ipv4Net, pools: &[PublicIpPool]) -> Result<(), Failure> {
+    if subnet.contains(&transit) || transit.contains(&subnet) {
+        let message = format!("{transit} and the default subnet {subnet} have addresses in common: change one of them");
+        return Err(wrong("transit", &message));
+    }
+    for (key, net) in [("subnet", subnet), ("transit", transit)] {
+        let shares = |range: &AddressRange| range.first() <= net.broadcast() && net.network() <= range.last();
+        if let Some(pool) = pools.iter().find(|pool| pool.ranges.iter().any(shares)) {
+            return Err(refuse(pool, &format!("it has addresses of {key} = {net}")));
+        }
+    }
+    Ok(())
+}
+
 fn is_interface(name: &str) -> bool {
     let good = |byte: u8| byte.is_ascii_graphic() && byte != b'/' && byte != b':';
     (1..=INTERFACE_MAX).contains(&name.len()) && name.bytes().all(good) && name != "." && name != ".."
@@ -55,6 +71,22 @@ mod tests {
         }
         let file: File = toml::from_str(toml).map_err(|error| error.to_string())?;
         checked(file.pools).map(drop).map_err(|failure| format!("{failure:?}"))
+    }
+
+    #[test]
+    fn the_operators_networks_are_apart() {
+        let pool = PublicIpPool {
+            name: "a".to_owned(),
+            interface: None,
+            ranges: vec!["10.0.0.200".parse().unwrap()],
+        };
+        let check = |subnet: &str, transit: &str, pools: &[PublicIpPool]| {
+            apart(subnet.parse().unwrap(), transit.parse().unwrap(), pools)
+        };
+        assert!(check("10.0.0.0/20", "100.64.0.0/20", &[]).is_ok());
+        assert!(check("10.1.0.0/20", "100.64.0.0/20", std::slice::from_ref(&pool)).is_ok());
+        assert!(check("10.0.0.0/20", "10.0.4.0/22", &[]).is_err());
+        assert!(check("10.0.0.0/20", "100.64.0.0/20", &[pool]).is_err());
     }
 
     #[test]

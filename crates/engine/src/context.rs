@@ -215,7 +215,15 @@ impl<T> OrFail<T> for Result<T, StorageError> {
 
 impl<T> OrFail<T> for Result<T, NetworkError> {
     fn or_fail(self) -> Result<T, Failure> {
-        self.map_err(|error| Failure::transient(error.code(), error))
+        self.map_err(|error| match error {
+            // What the operator has to put right, or a defect of ours.
+            NetworkError::Invalid(_)
+            | NetworkError::Full { .. }
+            | NetworkError::ProviderTaken { .. }
+            | NetworkError::PublicTaken { .. }
+            | NetworkError::NoInterface { .. } => Failure::fatal(error.code(), error),
+            _ => Failure::transient(error.code(), error),
+        })
     }
 }
 

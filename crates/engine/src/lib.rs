@@ -28,6 +28,7 @@ mod history;
 mod host;
 mod image;
 mod instance;
+mod instance_task;
 mod keypair;
 mod look;
 mod merge;

@@ -13,7 +13,7 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use berth_model::{InstanceId, InstanceType, Name, PortId, PublicIpPool, SecurityGroupId, VpcId, gateway_of};
-use berth_network::{Group, Port, PublicAddress, Subnet, Vpc};
+use berth_network::{Group, Network, NetworkError, Port, PublicAddress, Subnet, Vpc};
 use berth_store::{GroupRecord, NetworkTemplate, PortRecord, PublicIpRecord, StoreError, SubnetRecord, VpcRecord};
 
 use crate::world::{World, lock};
@@ -169,12 +169,24 @@ fn apply_now(world: &World, vpc: VpcId, change: Change) -> Result<(), EngineErro
             Some(port) => network.set_port(&spec, port),
             None => Ok(()),
         },
-        _ => network.ensure_vpc(&spec, &ports),
+        _ => make_whole(network, &spec, &ports),
     };
     state.whole = done.is_ok();
     done.map_err(EngineError::NotInForce)?;
     world.guests.listen(network, &spec);
     Ok(())
+}
+
+/// Makes a VPC whole. A public IP that can't be led there, for its link is gone or somebody else has it, is told and
+/// keeps nothing else from its ports.
+pub(crate) fn make_whole(network: &Network, vpc: &Vpc, ports: &[Port]) -> Result<(), NetworkError> {
+    match network.ensure_vpc(vpc, ports) {
+        Err(error @ (NetworkError::NoInterface { .. } | NetworkError::PublicTaken { .. })) => {
+            tracing::warn!(vpc = %vpc.id, %error, "a public IP is not served");
+            Ok(())
+        }
+        done => done,
+    }
 }
 
 /// Makes sure that a VPC whose guests run is whole, public IPs and the metadata service included.

@@ -15,12 +15,14 @@ use std::time::{Duration, Instant};
 use berth_domain_xml::Nic;
 use berth_hypervisor::HypervisorError;
 use berth_model::{Code, GuestEvent, InstanceId, PortId, PortState};
+use berth_network::Network;
 use berth_ops::Failure;
 use berth_store::{PortRecord, VolumeRecord};
 
 use crate::context::{OrFail, Subject, Watch};
-use crate::network::{Change, apply, vpc_of};
-use crate::world::{World, lock};
+use crate::network::{Change, apply};
+use crate::wiring::{self, Held};
+use crate::world::World;
 use crate::{EngineError, blocking, guest};
 
 /// How long a guest may take to let go of a NIC.
@@ -86,24 +88,17 @@ impl Work {
     /// Gives the port to the guest, or only to its definition.
     fn attach(&mut self) -> Result<(), Failure> {
         if let Some(plugged) = self.live().or_fail()? {
-            let Some(record) = &self.subject.vpc else { return Ok(()) };
-            let (vpc, port) = (vpc_of(record), self.subject.port(&self.world, &self.port));
-            let known = self.world.vpcs.of(record.id);
-            let mut state = lock(&known);
-            let (network, id) = (&self.world.network, self.subject.instance.id);
-            let done = (|| {
-                network.ensure_port(&vpc, &port).or_fail()?;
+            let xml = self.nic().to_xml();
+            let xml = xml.map_err(|error| Failure::fatal(Code::Internal, error))?;
+            let (world, id) = (Arc::clone(&self.world), self.subject.instance.id);
+            self.holding(|held| {
+                held.whole()?;
+                held.each(Network::ensure_port)?;
                 if !plugged {
-                    let xml = self
-                        .nic()
-                        .to_xml()
-                        .map_err(|error| Failure::fatal(Code::Internal, error))?;
-                    self.world.hypervisor.plug(id, xml).or_fail()?;
+                    world.hypervisor.plug(id, xml).or_fail()?;
                 }
-                network.plug_port(&vpc, &port).or_fail()
-            })();
-            state.whole &= done.is_ok();
-            done?;
+                held.each(Network::plug_port)
+            })?;
         }
         self.define(true)
     }
@@ -112,13 +107,17 @@ impl Work {
     fn take(&mut self) -> Result<(), Failure> {
         self.unplug()?;
         self.define(false)?;
-        let Some(record) = &self.subject.vpc else { return Ok(()) };
-        let known = self.world.vpcs.of(record.id);
-        let mut state = lock(&known);
-        let port = self.subject.port(&self.world, &self.port);
-        let removed = self.world.network.remove_port(&vpc_of(record), &port);
-        state.whole &= removed.is_ok();
-        removed.or_fail()
+        self.holding(|held| held.each(Network::remove_port))
+    }
+
+    /// Does something with this port alone, while nothing else changes its VPC.
+    fn holding(&self, work: impl FnOnce(&mut Held<'_>) -> Result<(), Failure>) -> Result<(), Failure> {
+        let instance = &self.subject.instance;
+        let whose = (instance.id, &instance.name, &instance.instance_type);
+        wiring::holding(&self.world, self.port.vpc, whose, |held| {
+            held.ports.retain(|port| port.id == self.port.id);
+            work(held)
+        })
     }
 
     fn unplug(&self) -> Result<(), Failure> {

@@ -67,6 +67,7 @@ impl Engine {
         vpc: Option<VpcId>,
         page: Page<SecurityGroupId>,
     ) -> Result<Vec<GroupDetail>, EngineError> {
+        network::default_vpc(&self.world, project).await?;
         let mut details = Vec::new();
         for group in self.world.store.groups(project, vpc, page).await? {
             details.push(self.describe_group(group).await?);

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
-use berth_model::{Name, SubnetId, VpcId};
+use berth_model::{AddressRange, Name, PublicIpPool, SubnetId, VpcId};
 use berth_store::{ChangeSubnet, NewSubnet, Page, SubnetRecord, VpcRecord};
 use ipnet::Ipv4Net;
 
@@ -64,6 +64,7 @@ impl Engine {
 
     /// A page of a project's VPCs.
     pub async fn list_vpcs(&self, project: &str, page: Page<VpcId>) -> Result<Vec<VpcDetail>, EngineError> {
+        network::default_vpc(&self.world, project).await?;
         let mut details = Vec::new();
         for vpc in self.world.store.vpcs_of(project, page).await? {
             details.push(self.describe_vpc(vpc).await?);
@@ -90,6 +91,8 @@ impl Engine {
 
     /// Makes a VPC.
     pub async fn create_vpc(&self, project: &str, name: &Name) -> Result<VpcRecord, EngineError> {
+        // A project has that one without asking, with its subnet.
+        network::default_vpc(&self.world, project).await?;
         Ok(self.world.store.create_vpc(project, name).await?)
     }
 
@@ -137,6 +140,7 @@ impl Engine {
         vpc: Option<VpcId>,
         page: Page<SubnetId>,
     ) -> Result<Vec<SubnetDetail>, EngineError> {
+        network::default_vpc(&self.world, project).await?;
         let subnets = self.world.store.subnets(project, vpc, page).await?;
         let mut known: HashMap<SubnetId, SubnetDetail> = HashMap::new();
         let mut details = Vec::with_capacity(subnets.len());
@@ -170,7 +174,7 @@ impl Engine {
         check_servers("dns", &new.dns)?;
         check_servers("ntp", &new.ntp)?;
         let vpc = self.find_vpc(project, new.vpc.as_deref()).await?.id;
-        self.check_transit(new.cidr)?;
+        self.check_apart(new.cidr)?;
         let new = NewSubnet {
             vpc,
             name: new.name,
@@ -188,14 +192,27 @@ impl Engine {
         .await
     }
 
-    /// The network between the host and its VPCs is no guest's.
-    fn check_transit(&self, cidr: Ipv4Net) -> Result<(), EngineError> {
+    /// The network between the host and its VPCs is no guest's, nor are public IPs.
+    fn check_apart(&self, cidr: Ipv4Net) -> Result<(), EngineError> {
         let transit = self.world.network.provider();
         if cidr.contains(&transit) || transit.contains(&cidr) {
             let message = format!("{cidr} overlaps {transit}, which joins the host and its VPCs: choose another range");
             return Err(EngineError::invalid("cidr", message));
         }
-        Ok(())
+        let pools = &self.world.settings.pools;
+        let range = AddressRange::new(cidr.network(), cidr.broadcast());
+        let shares =
+            |pool: &&PublicIpPool| range.is_some_and(|range| pool.ranges.iter().any(|other| other.overlaps(range)));
+        match pools.iter().find(shares) {
+            Some(pool) => {
+                let message = format!(
+                    "{cidr} has addresses of the pool of public IPs '{}': choose another range",
+                    pool.name
+                );
+                Err(EngineError::invalid("cidr", message))
+            }
+            None => Ok(()),
+        }
     }
 
     /// Changes what is given of a subnet.

@@ -7,61 +7,103 @@
 //!
 //! Everything of one VPC is done by who holds its lock.
 
-use berth_model::InstanceType;
+use berth_model::{InstanceId, InstanceType, Name, VpcId};
 use berth_network::{Network, NetworkError, Port, Vpc};
 use berth_ops::Failure;
 
 use crate::context::{Context, OrFail};
-use crate::network::{served_ports, vpc_of};
-use crate::world::lock;
+use crate::network::{make_whole, publics_of, served_ports, vpc_of};
+use crate::world::{VpcState, World, lock};
+
+/// An instance's ports and their VPC, as they are while nothing else changes them.
+pub(crate) struct Held<'a> {
+    pub(crate) world: &'a World,
+    pub(crate) vpc: Vpc,
+    pub(crate) ports: Vec<Port>,
+    state: &'a mut VpcState,
+}
+
+/// Whose ports they are: the instance, its name, and the type its guest is of.
+pub(crate) type Whose<'a> = (InstanceId, &'a Name, &'a InstanceType);
+
+/// Does `work` while nothing else changes the VPC, with what the records say now: whoever changed them since the
+/// caller read them has changed what is in force. Nothing is done for a VPC that is gone.
+pub(crate) fn holding(
+    world: &World,
+    vpc: VpcId,
+    (instance, name, kind): Whose<'_>,
+    work: impl FnOnce(&mut Held<'_>) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let known = world.vpcs.of(vpc);
+    let mut state = lock(&known);
+    let Some(record) = world.wait(world.store.vpc(vpc)).or_fail()? else {
+        return Ok(());
+    };
+    let read = world.wait(async {
+        let records = world.store.ports_of_instance(instance).await?;
+        let publics = publics_of(world, &records).await?;
+        let one = |record| crate::network::port(&world.settings, record, (name, kind), publics.get(&record.id));
+        Ok(records.iter().map(one).collect())
+    });
+    let mut held = Held {
+        world,
+        vpc: vpc_of(&record),
+        ports: read.map_err(|error: berth_store::StoreError| Failure::transient(error.code(), error))?,
+        state: &mut state,
+    };
+    let done = work(&mut held);
+    // What fails may have been broken from outside: the next attempt makes sure of the whole.
+    held.state.whole &= done.is_ok();
+    done
+}
+
+impl Held<'_> {
+    /// Makes sure that the VPC is whole, with its metadata service.
+    pub(crate) fn whole(&mut self) -> Result<(), Failure> {
+        if !self.state.whole {
+            let ports = served_ports(self.world, self.vpc.id).or_fail()?;
+            make_whole(&self.world.network, &self.vpc, &ports).or_fail()?;
+            self.state.whole = true;
+        }
+        self.world.guests.listen(&self.world.network, &self.vpc);
+        Ok(())
+    }
+
+    /// Does that to each of the ports.
+    pub(crate) fn each(
+        &self,
+        change: impl Fn(&Network, &Vpc, &Port) -> Result<(), NetworkError>,
+    ) -> Result<(), Failure> {
+        let network = &self.world.network;
+        self.ports
+            .iter()
+            .try_for_each(|port| change(network, &self.vpc, port).or_fail())
+    }
+}
 
 /// Makes sure the VPC is whole, and the ports have their taps, addresses and rules, for a guest of that type.
 pub(crate) fn connect(cx: &Context, kind: &InstanceType) -> Result<(), Failure> {
-    let Some(record) = &cx.subject.vpc else { return Ok(()) };
-    let known = cx.world.vpcs.of(record.id);
-    let mut state = lock(&known);
-    // As it is now: whoever changed it since the operation began has changed what is in force.
-    let Some(record) = cx.world.wait(cx.world.store.vpc(record.id)).or_fail()? else {
-        return Ok(());
-    };
-    let vpc = vpc_of(&record);
-    if !state.whole {
-        let ports = served_ports(&cx.world, record.id).or_fail()?;
-        cx.world.network.ensure_vpc(&vpc, &ports).or_fail()?;
-        state.whole = true;
-    }
-    cx.world.guests.listen(&cx.world.network, &vpc);
-    for port in ports(cx, kind)? {
-        let ensured = cx.world.network.ensure_port(&vpc, &port);
-        // What fails may have been broken from outside: the next attempt makes sure of the whole.
-        state.whole = ensured.is_ok();
-        ensured.or_fail()?;
-    }
-    Ok(())
-}
-
-/// The instance's ports as they are now, for a guest of that type.
-fn ports(cx: &Context, kind: &InstanceType) -> Result<Vec<Port>, Failure> {
-    let subject = &cx.subject;
-    cx.world
-        .wait(async {
-            let records = cx.world.store.ports_of_instance(subject.instance.id).await?;
-            let publics = crate::network::publics_of(&cx.world, &records).await?;
-            let owner = (&subject.instance.name, kind);
-            let one = |record| crate::network::port(&cx.world.settings, record, owner, publics.get(&record.id));
-            Ok(records.iter().map(one).collect())
-        })
-        .map_err(|error: berth_store::StoreError| Failure::transient(error.code(), error))
+    of_instance(cx, kind, |held| {
+        held.whole()?;
+        held.each(Network::ensure_port)
+    })
 }
 
 /// Makes sure the taps of a started guest are in the VPC's namespace, on their bridges, with their rates.
 pub(crate) fn plug(cx: &Context, kind: &InstanceType) -> Result<(), Failure> {
-    each(cx, kind, Network::plug_port)
+    of_instance(cx, kind, |held| held.each(Network::plug_port))
 }
 
 /// Makes sure the instance has no taps, and is reached at no public IP; its addresses stay its own.
 pub(crate) fn unplug(cx: &Context) -> Result<(), Failure> {
-    each(cx, &cx.subject.instance.instance_type, unplug_port)
+    of_instance(cx, &cx.subject.instance.instance_type, |held| held.each(unplug_port))
+}
+
+/// Makes sure the instance has no taps, leases and rules.
+pub(crate) fn disconnect(cx: &Context) -> Result<(), Failure> {
+    of_instance(cx, &cx.subject.instance.instance_type, |held| {
+        held.each(Network::remove_port)
+    })
 }
 
 /// Makes sure that a port has no tap, and is reached at no public IP.
@@ -78,27 +120,12 @@ pub(crate) fn unplug_port(network: &Network, vpc: &Vpc, port: &Port) -> Result<(
     network.ensure_public(vpc, &hidden)
 }
 
-/// Makes sure the instance has no taps, leases and rules.
-pub(crate) fn disconnect(cx: &Context) -> Result<(), Failure> {
-    each(cx, &cx.subject.instance.instance_type, Network::remove_port)
-}
-
-fn each(
+fn of_instance(
     cx: &Context,
     kind: &InstanceType,
-    change: impl Fn(&Network, &Vpc, &Port) -> Result<(), NetworkError>,
+    work: impl FnOnce(&mut Held<'_>) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
-    let Some(record) = &cx.subject.vpc else { return Ok(()) };
-    let known = cx.world.vpcs.of(record.id);
-    let mut state = lock(&known);
-    let Some(record) = cx.world.wait(cx.world.store.vpc(record.id)).or_fail()? else {
-        return Ok(());
-    };
-    let vpc = vpc_of(&record);
-    for port in ports(cx, kind)? {
-        let changed = change(&cx.world.network, &vpc, &port);
-        state.whole &= changed.is_ok();
-        changed.or_fail()?;
-    }
-    Ok(())
+    let Some(vpc) = &cx.subject.vpc else { return Ok(()) };
+    let whose = (cx.id(), &cx.subject.instance.name, kind);
+    holding(&cx.world, vpc.id, whose, work)
 }

@@ -50,6 +50,16 @@ impl AddressRange {
         (length < Self::MOST).then_some(Self { first, last })
     }
 
+    /// The first address.
+    pub const fn first(self) -> Ipv4Addr {
+        self.first
+    }
+
+    /// The last address.
+    pub const fn last(self) -> Ipv4Addr {
+        self.last
+    }
+
     /// How many there are.
     pub fn count(self) -> u32 {
         self.last.to_bits() - self.first.to_bits() + 1

@@ -8,7 +8,7 @@ use sqlx::any::AnyRow;
 
 use crate::event::NewEvent;
 use crate::instance::canonical;
-use crate::port::in_instances;
+use crate::port_query::in_instances;
 use crate::row::{Columns as _, Sql, sql, to_json, to_number, to_word};
 use crate::tx::Tx;
 use crate::{Page, Store, StoreError, attached};

@@ -7,7 +7,7 @@ use sqlx::any::AnyRow;
 
 use crate::event::NewEvent;
 use crate::instance::canonical;
-use crate::port::in_instances;
+use crate::port_query::in_instances;
 use crate::row::{Columns as _, Sql, sql, to_number};
 use crate::snapshot::Released;
 use crate::tx::Tx;
