@@ -28,7 +28,7 @@ fn main() {
         None => beside_the_floor(),
         Some("scale") => scale::run(),
         Some("storage") => storage::run(),
-        Some(other) => panic!("'{other}' is neither 'scale' nor 'storage'"),
+        Some(other) => panic!("'{other}' is neither 'network', 'scale' nor 'storage'"),
     }
 }
 
