@@ -97,14 +97,15 @@ impl Network {
     ) -> Result<(), NetworkError> {
         let inner = &self.inner;
         let ruleset = Ruleset::new(&policy, &inner.names);
-        let text = match standing.take() {
-            Some(old) => ruleset.since(&old.ruleset),
-            None => ruleset.whole(),
+        // To look through the flows takes the kernel longer than most changes: it has one table for all namespaces.
+        let (text, widened) = match standing.take() {
+            Some(old) => (ruleset.since(&old.ruleset), ruleset.only_adds_to(&old.ruleset)),
+            None => (ruleset.whole(), false),
         };
         if !text.is_empty() || !also.is_empty() {
             inner.tools.nft(&format!("{text}{also}"))?;
         }
-        if !text.is_empty() {
+        if !widened {
             let judge = policy.judge();
             flows::end_unless(&inner.tools, |flow| judge.allows(flow))?;
         }

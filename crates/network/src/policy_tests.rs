@@ -8,6 +8,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::flows::Tuple;
+use crate::names::Names;
+use crate::ruleset::Ruleset;
 
 /// Ids that are the same at every call.
 fn id<T: std::str::FromStr>(number: u32) -> T {
@@ -241,7 +243,12 @@ proptest! {
             let group = less.groups.values_mut().find(|group| group.index == *index).unwrap();
             let place = group.rules.iter().position(|rule| rule == gone).unwrap();
             group.rules.remove(place);
-            prop_assert!(allowed || !less.judge().allows(&flow));
+            let still = less.judge().allows(&flow);
+            prop_assert!(allowed || !still);
+            // Flows are looked through unless nothing was taken away.
+            let [before, after] = [&policy, &less].map(|policy| Ruleset::new(policy, &Names::new("ab")));
+            prop_assert!(before.only_adds_to(&after));
+            prop_assert!(still == allowed || !after.only_adds_to(&before));
         }
         for group in policy.groups.values_mut() {
             group.rules.clear();

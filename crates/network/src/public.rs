@@ -103,10 +103,8 @@ impl Network {
         let now = edge::translations(ports);
         let changed = before.iter().filter(|(address, own)| now.get(address) != Some(own));
         let changed: Vec<Ipv4Addr> = changed.map(|(address, _)| *address).collect();
-        if !changed.is_empty() {
-            let tools = &self.inner.tools;
-            inside(&self.namespace_name(vpc), || edge::end_flows(tools, &changed))?;
-        }
+        let tools = &self.inner.tools;
+        inside(&self.namespace_name(vpc), || edge::end_flows(tools, &changed))?;
         self.unpublish(&self.routed_to(vpc.index, |address| !now.contains_key(address))?)?;
         let wanted: Vec<&PublicAddress> = ports.iter().filter_map(|port| port.public.as_ref()).collect();
         self.publish(vpc.index, &wanted)

@@ -140,6 +140,21 @@ impl Ruleset {
         text
     }
 
+    /// Whether this one allows whatever the old one does: then no flow is to be ended. That it is so if nothing is taken
+    /// away holds because rules accept and members are who is accepted; only what is a subnet says whom rules bind.
+    pub(crate) fn only_adds_to(&self, old: &Self) -> bool {
+        let none = BTreeMap::new();
+        let elements = |name: &String| self.elements.get(name).unwrap_or(&none);
+        let mut sets = old.elements.iter();
+        let mut chains = old.chains.iter();
+        self.elements.get(SUBNETS) == old.elements.get(SUBNETS)
+            && sets.all(|(name, before)| before.iter().all(|(key, value)| elements(name).get(key) == Some(value)))
+            && chains.all(|(name, before)| {
+                let rules = self.chains.get(name);
+                rules.is_some_and(|rules| before.iter().all(|rule| rules.contains(rule)))
+            })
+    }
+
     fn elements_since(&self, old: &Self, text: &mut String) {
         let none = BTreeMap::new();
         let names: BTreeSet<&String> = self.elements.keys().chain(old.elements.keys()).collect();
@@ -250,6 +265,8 @@ fn rule_text(rule: &Rule, policy: &Policy) -> Option<String> {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
 
+    use berth_model::PortId;
+
     use super::*;
     use crate::policy::testing::{policy, rule};
 
@@ -294,6 +311,34 @@ mod tests {
     #[test]
     fn a_group_that_is_gone() {
         insta::assert_snapshot!(ruleset(&policy().without_group(1)).since(&ruleset(&policy())));
+    }
+
+    #[test]
+    fn what_takes_something_away_does_not_only_add() {
+        let (now, id) = (ruleset(&policy()), *policy().ports.keys().next().unwrap());
+        let changed = |change: fn(&mut Policy, PortId)| {
+            let mut changed = policy();
+            change(&mut changed, id);
+            ruleset(&changed)
+        };
+        let fewer = [
+            changed(|policy, id| policy.ports.get_mut(&id).unwrap().groups.clear()),
+            changed(|policy, id| policy.ports.get_mut(&id).unwrap().pairs.clear()),
+            changed(|policy, id| drop(policy.ports.remove(&id))),
+            ruleset(&policy().without_group(1)),
+            ruleset(&policy().without_group(3)),
+        ];
+        for fewer in fewer {
+            assert!(now.only_adds_to(&fewer) && !fewer.only_adds_to(&now));
+        }
+        let other = [
+            changed(|policy, id| policy.ports.get_mut(&id).unwrap().mac = "52:54:00:00:00:ff".parse().unwrap()),
+            changed(|policy, _| drop(policy.subnets.pop())),
+        ];
+        for other in other {
+            assert!(!now.only_adds_to(&other) && !other.only_adds_to(&now));
+        }
+        assert!(now.only_adds_to(&now));
     }
 
     #[test]
