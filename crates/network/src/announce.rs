@@ -31,6 +31,9 @@ pub(crate) fn announce(link: &str, addresses: &[Ipv4Addr]) -> io::Result<()> {
             send(socket.as_raw_fd(), &frame(mac, *address, operation), MsgFlags::empty())?;
         }
     }
+    // It has been said. To close such a socket the kernel waits for all its readers, some 15 ms, and we don't. Where no
+    // thread can be had it is closed here.
+    let _ = std::thread::Builder::new().spawn(move || drop(socket));
     Ok(())
 }
 
