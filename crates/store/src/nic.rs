@@ -116,13 +116,14 @@ impl Store {
             ports.push(PortRecord::read(&row)?);
         }
         let (kind, name) = (&held.record.instance_type, &held.record.name);
-        if ports.len() >= kind.nics as usize {
+        let is_free = |slot: &u32| ports.iter().all(|other| other.slot != *slot);
+        let Some(slot) = (0..kind.nics).find(is_free) else {
             let message = format!(
-                "instance '{name}' has all {} NICs that type {} may have",
-                kind.nics, kind.name
+                "instance '{name}' has as many NICs as type {} may have ({}): detach one, or resize it",
+                kind.name, kind.nics
             );
             return Err(StoreError::PortRefused(message));
-        }
+        };
         if let Some(other) = ports.iter().find(|other| other.vpc != port.vpc) {
             let message = format!(
                 "port {} is of another VPC than the ports of instance '{name}', such as {}",
@@ -131,8 +132,7 @@ impl Store {
             );
             return Err(StoreError::PortRefused(message));
         }
-        let slot = (0..).find(|slot| ports.iter().all(|other| other.slot != *slot));
-        (port.instance, port.slot, port.state) = (Some(instance), slot.unwrap_or_default(), PortState::Attaching);
+        (port.instance, port.slot, port.state) = (Some(instance), slot, PortState::Attaching);
         port.delete_on_termination = delete_on_termination;
         update(&mut tx, &port).await?;
         tell(&mut tx, &port).await?;
