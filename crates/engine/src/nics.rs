@@ -16,7 +16,7 @@ use berth_domain_xml::Nic;
 use berth_hypervisor::HypervisorError;
 use berth_model::{Code, GuestEvent, InstanceId, PortId, PortState};
 use berth_network::Network;
-use berth_ops::Failure;
+use berth_ops::{Failure, fault_point};
 use berth_store::{PortRecord, VolumeRecord};
 
 use crate::context::{OrFail, Subject, Watch};
@@ -87,6 +87,7 @@ impl Work {
 
     /// Gives the port to the guest, or only to its definition.
     fn attach(&mut self) -> Result<(), Failure> {
+        fault_point("port.attach begun")?;
         if let Some(plugged) = self.live().or_fail()? {
             let xml = self.nic().to_xml();
             let xml = xml.map_err(|error| Failure::fatal(Code::Internal, error))?;
@@ -94,20 +95,27 @@ impl Work {
             self.holding(|held| {
                 held.whole()?;
                 held.each(Network::ensure_port)?;
+                fault_point("port.attach connected")?;
                 if !plugged {
                     world.hypervisor.plug(id, xml).or_fail()?;
                 }
+                fault_point("port.attach plugged")?;
                 held.each(Network::plug_port)
             })?;
         }
-        self.define(true)
+        self.define(true)?;
+        fault_point("port.attach defined")
     }
 
     /// Takes the port from the guest, if it lets go of it, and from its definition, and has the network forget it.
     fn take(&mut self) -> Result<(), Failure> {
+        fault_point("port.detach begun")?;
         self.unplug()?;
+        fault_point("port.detach unplugged")?;
         self.define(false)?;
-        self.holding(|held| held.each(Network::remove_port))
+        fault_point("port.detach undefined")?;
+        self.holding(|held| held.each(Network::remove_port))?;
+        fault_point("port.detach forgotten")
     }
 
     /// Does something with this port alone, while nothing else changes its VPC.

@@ -3,7 +3,7 @@
 //!
 //! A file named by `BERTH_FAULT_FILE` says which, one a line: action, state, point, and `die` or `fail`, for example
 //! `create Networking after die`; of volumes and images it is the number of the step in place of the state, as in
-//! `volume.create 1 before fail`. `die` is a SIGKILL of the process by itself: nothing is cleaned up, as after a power
+//! `volume.create 1 before fail`, and of ports and networks the place, as in `port.attach plugged die`. `die` is a SIGKILL of the process by itself: nothing is cleaned up, as after a power
 //! failure.
 
 use berth_model::Work;
@@ -28,15 +28,21 @@ pub(crate) enum Point {
 /// Dies or fails here, if a test wants it.
 #[cfg(debug_assertions)]
 pub(crate) fn at(work: Work, point: Point) -> Result<(), Failure> {
+    let point = point.as_str();
+    fault_point(&match work {
+        Work::Instance(position) => format!("{} {} {point}", position.action(), position.state()),
+        Work::Volume(..) | Work::Image(_) => format!("{} {} {point}", work.word(), work.step()),
+    })
+}
+
+/// Dies or fails at a place that is no step's, if a test wants it: the beginning of the line that says so.
+#[cfg(debug_assertions)]
+pub fn fault_point(here: &str) -> Result<(), Failure> {
     let Some(file) = std::env::var_os("BERTH_FAULT_FILE") else {
         return Ok(());
     };
     let wanted = std::fs::read_to_string(file).unwrap_or_default();
-    let here = match work {
-        Work::Instance(position) => format!("{} {} {}", position.action(), position.state(), point.as_str()),
-        Work::Volume(..) | Work::Image(_) => format!("{} {} {}", work.word(), work.step(), point.as_str()),
-    };
-    let fault = wanted.lines().find_map(|line| line.strip_prefix(here.as_str()));
+    let fault = wanted.lines().find_map(|line| line.strip_prefix(here));
     match fault.map(str::trim) {
         Some("die") => {
             // It ends here: a signal to oneself is delivered before the call returns.
@@ -55,6 +61,13 @@ pub(crate) fn at(work: Work, point: Point) -> Result<(), Failure> {
 #[cfg(not(debug_assertions))]
 #[inline]
 pub(crate) fn at(_: Work, _: Point) -> Result<(), Failure> {
+    Ok(())
+}
+
+/// Nothing in a release.
+#[cfg(not(debug_assertions))]
+#[inline]
+pub fn fault_point(_: &str) -> Result<(), Failure> {
     Ok(())
 }
 

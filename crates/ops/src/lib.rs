@@ -19,6 +19,7 @@ mod run;
 mod task;
 
 pub use failure::Failure;
+pub use fault::fault_point;
 pub use half::Retry;
 pub use plan::{Plan, plan};
 pub use recipe::{Memo, Recipe, Step, StepFn, nothing};
