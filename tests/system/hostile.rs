@@ -1,4 +1,6 @@
 //! A guest that lies on its own network: nothing of it gets through, and each lie is counted.
+//!
+//! What the tiny guest has no tools for, DHCP offers and VLAN tags, played guests send in the tests of `berth-network`.
 
 use berth_testkit::{Daemon, Guest, Host, Key, Libvirt};
 
@@ -63,11 +65,6 @@ fn a_guest_that_lies_is_not_heard() {
             frames: 3,
             script: "ip addr add 10.0.0.99/32 dev $n; ping -c 3 -W 1 -I 10.0.0.99 10.0.0.3 && echo heard; \
                      ip addr del 10.0.0.99/32 dev $n",
-        },
-        Lie {
-            counter: "dhcp_server",
-            frames: 1,
-            script: "echo offer | timeout 2 nc -u -p 67 10.0.0.3 68",
         },
         Lie {
             counter: "ipv6",

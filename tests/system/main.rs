@@ -28,6 +28,7 @@ mod outside;
 mod port;
 mod public_ip;
 mod resize;
+mod security_group;
 mod shelve;
 mod snapshot;
 mod space;

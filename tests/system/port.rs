@@ -111,7 +111,15 @@ fn a_guest_asks_about_itself_and_is_told_of_nobody_else() {
     );
     assert_eq!(ask("/latest/user-data"), "");
     // Another address than its own is nobody's: nothing of what it asks from there gets through.
-    let forged = "ip addr add 10.0.0.99/20 dev eth0 2>/dev/null || ip addr add 10.0.0.99/20 dev $(ls /sys/class/net | grep -v lo | head -1); \
-                  echo 'GET /latest/meta-data/instance-id HTTP/1.0' | timeout 3 nc -s 10.0.0.99 169.254.169.254 80; true";
-    assert_eq!(web.ssh(&key, forged).trim(), "");
+    let from = |address: &str| {
+        let script = format!(
+            "n=$(basename $(dirname $(ls -d /sys/class/net/*/device))); ip addr add {address}/32 dev $n 2>/dev/null; \
+             ip route add 169.254.169.254/32 via 10.0.0.1 src {address}; \
+             timeout 3 wget -q -O - http://169.254.169.254/latest/meta-data/instance-id; \
+             ip route del 169.254.169.254/32; true"
+        );
+        web.ssh(&key, &script).trim().to_owned()
+    };
+    assert_eq!(from("10.0.0.2"), daemon.id("web"));
+    assert_eq!(from("10.0.0.99"), "");
 }

@@ -36,12 +36,19 @@ pub(crate) fn find(volume: &str) -> String {
     )
 }
 
-/// What the guest says of a volume's disk: `$d` is its device.
+/// Whether the guest has a volume's disk.
+pub(crate) fn has(guest: &Guest<'_>, key: &Key, volume: &str) -> bool {
+    let find = find(volume);
+    !guest.ssh(key, &format!("{find}; echo $d")).trim().is_empty()
+}
+
+/// What the guest says of a volume's disk: `$d` is its device. A guest takes a moment to find what was plugged in.
 pub(crate) fn on(guest: &Guest<'_>, key: &Key, volume: &str, command: &str) -> String {
     let find = find(volume);
+    let wait = format!("for i in 1 2 3 4 5 6 7 8 9 10; do {find}; [ -n \"$d\" ] && break; sleep 1; done");
     guest.ssh(
         key,
-        &format!("{find}; [ -n \"$d\" ] || {{ echo none; exit; }}; {command}"),
+        &format!("{wait}; [ -n \"$d\" ] || {{ echo none; exit; }}; {command}"),
     )
 }
 
@@ -61,7 +68,7 @@ fn a_guest_sees_a_volume_come_and_go_and_its_data_stays() {
     let data = id(&daemon, "data");
     assert_eq!(watch.volume_until(&data, "Available"), ["Creating", "Available"]);
     let guest = web(&daemon, &key, &[]);
-    assert_eq!(on(&guest, &key, &data, "echo there").trim(), "none");
+    assert!(!has(&guest, &key, &data));
 
     daemon.ok(["volume", "attach", "data", "web"]);
     assert_eq!(watch.volume_until(&data, "In-use"), ["Attaching", "In-use"]);
@@ -82,7 +89,7 @@ fn a_guest_sees_a_volume_come_and_go_and_its_data_stays() {
     );
     daemon.ok(["volume", "detach", "data"]);
     assert_eq!(watch.volume_until(&data, "Available"), ["Detaching", "Available"]);
-    assert_eq!(on(&guest, &key, &data, "echo there").trim(), "none");
+    assert!(!has(&guest, &key, &data));
 
     daemon.ok(["volume", "attach", "data", "web"]);
     assert_eq!(on(&guest, &key, &data, READ), sum);
@@ -114,7 +121,7 @@ fn a_stopped_instance_takes_a_volume_and_gives_it_back() {
     daemon.ok(["volume", "attach", "other", "web"]);
     daemon.ok(["instance", "start", "web"]);
     guest.wait_for_boot(2);
-    assert_eq!(on(&guest, &key, &made, "echo there").trim(), "none");
+    assert!(!has(&guest, &key, &made));
     let other = id(&daemon, "other");
     let size = on(&guest, &key, &other, "cat /sys/block/${d#/dev/}/size");
     assert_eq!(size.trim(), (2_u64 << 21).to_string());
