@@ -1,9 +1,12 @@
 //! `host check`: tells what is not as the records have it; with `--fix` puts right what is ours, and nothing else.
 
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
-use berth_testkit::{Daemon, Host, Libvirt};
+use berth_testkit::{Daemon, Host, Key, Libvirt};
 use serde_json::Value;
+
+use crate::vpc::create;
 
 /// Kind, name and the last word of each finding.
 fn told(check: &Value, last: &str) -> Vec<[String; 3]> {
@@ -112,36 +115,54 @@ fn what_is_left_over_is_told_and_only_ours_is_removed() {
 fn what_is_missing_is_told_and_what_can_be_is_repaired() {
     let host = Host::new(Libvirt::Started);
     let daemon = Daemon::start(&host);
-    for name in ["web", "db"] {
-        daemon.create(name);
-    }
+    let key = Key::create(&daemon, "laptop");
+    let web = create(&daemon, &key, "web", &["--type", "t1.nano"]);
+    web.ssh(&key, "true");
+    daemon.create("db");
     daemon.ok(["instance", "stop", "db", "--force"]);
     std::fs::remove_file(daemon.disk_file("db")).unwrap();
-    let dnsmasq = host.run("pgrep", ["-f", "dnsmasq"]);
-    for process in dnsmasq.split_whitespace() {
-        host.run("kill", ["-9", process]);
-    }
+    let namespaces = host.run("ip", ["netns", "list"]);
+    let vpc = namespaces.lines().find(|line| line.starts_with("berth-")).unwrap();
+    host.run("ip", ["netns", "del", vpc.split_whitespace().next().unwrap()]);
 
-    let finding = |kind: &str, name: &str, last: &str| [kind, name, last].map(str::to_owned);
+    let kinds = |check: &Value, last: &str| -> Vec<(String, String)> {
+        let told = told(check, last);
+        told.into_iter().map(|[kind, _, last]| (kind, last)).collect()
+    };
+    let expected = |words: [(&str, &str); 3]| words.map(|(kind, last)| (kind.to_owned(), last.to_owned()));
     let check = daemon.json(["host", "check"]);
-    assert_eq!(
-        told(&check, "remedy"),
-        [finding("network", "default", "repair"), finding("volume", "db", "none")]
-    );
+    let found = expected([("network", "repair"), ("tap", "none"), ("volume", "none")]);
+    assert_eq!(kinds(&check, "remedy"), found);
     assert!(
-        host.try_run("pgrep", ["-f", "dnsmasq"]).stdout.is_empty(),
+        !host.run("ip", ["netns", "list"]).contains("berth-"),
         "a check changed something"
     );
     let fixed = daemon.json(["host", "check", "--fix"]);
-    assert_eq!(
-        told(&fixed, "done"),
-        [
-            finding("network", "default", "repaired"),
-            finding("volume", "db", "left_alone")
-        ]
-    );
-    host.run("pgrep", ["-f", "dnsmasq"]);
+    let done = expected([("network", "repaired"), ("tap", "left_alone"), ("volume", "left_alone")]);
+    assert_eq!(kinds(&fixed, "done"), done);
+    // QEMU can't be given another tap while it runs; what else there is of the VPC waits for it.
+    daemon.ok(["instance", "reboot", "web", "--hard"]);
+    web.ssh(&key, "true");
 
     daemon.ok(["instance", "delete", "db"]);
     assert_eq!(daemon.ok(["host", "check"]), "all is as the records have it\n");
+}
+
+#[test]
+fn a_dhcp_server_that_dies_is_started_again() {
+    let host = Host::new(Libvirt::Started);
+    let daemon = Daemon::start(&host);
+    daemon.create("web");
+    for _ in 0..2 {
+        host.run("pkill", ["-9", "-f", "dnsmasq"]);
+        let deadline = Instant::now() + Duration::from_secs(20);
+        let serves = || host.try_run("pgrep", ["-f", "dnsmasq"]).status.success();
+        while !serves() {
+            assert!(Instant::now() < deadline, "{}", daemon.log());
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        // One that puts itself into the background is two for a moment.
+        std::thread::sleep(Duration::from_secs(2));
+        assert!(serves());
+    }
 }

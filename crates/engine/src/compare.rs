@@ -42,6 +42,8 @@ pub(crate) struct NetworkRecord {
     pub(crate) name: Name,
     pub(crate) namespace: String,
     pub(crate) taps: HashSet<String>,
+    /// The taps of ports that instances have, each with its instance.
+    pub(crate) plugged: Vec<(String, InstanceId)>,
     /// How many DHCP servers it has.
     pub(crate) servers: usize,
     /// Whose guests it serves.
@@ -235,6 +237,23 @@ fn networks(records: &Records, reality: &Reality, found: &mut Vec<Finding>) {
         let record = records.instances.get(id);
         record.is_some_and(|record| record.standing == Standing::Resting(Stable::Active))
     };
+    let there: HashSet<_> = reality
+        .network
+        .taps
+        .iter()
+        .filter(|tap| tap.namespace.is_some())
+        .map(|tap| &tap.name)
+        .collect();
+    let plugged = records.networks.iter().flat_map(|network| &network.plugged);
+    for (tap, instance) in plugged.filter(|(tap, instance)| active(instance) && !there.contains(tap)) {
+        // QEMU aborts when it is asked to let go of a NIC whose tap is gone: that is the guest's owner's to decide.
+        let name = records
+            .instances
+            .get(instance)
+            .map_or_else(|| instance.to_string(), |record| record.name.to_string());
+        let what = format!("it is missing, and the guest of {name} speaks to nobody by it: reboot it hard");
+        found.push(Finding::new("tap", tap, what, Remedy::Nothing));
+    }
     for network in records
         .networks
         .iter()

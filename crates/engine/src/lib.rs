@@ -42,6 +42,7 @@ mod recipes;
 mod reconcile;
 mod resize;
 mod security_group;
+mod servers;
 mod settings;
 mod snapshot;
 mod space;
@@ -91,6 +92,7 @@ pub use world::{Host, Progress};
 
 use crate::actor::Actors;
 use crate::metadata::Guests;
+use crate::servers::Servers;
 use crate::world::World;
 
 /// The project that everything belongs to until there are more.
@@ -116,7 +118,8 @@ impl Engine {
         (hypervisor, notices): (Hypervisor, UnboundedReceiver<Notice>),
     ) -> Result<Self, EngineError> {
         let (guests, listeners) = Guests::new();
-        let world = World::new(settings, store, storage, network, (hypervisor, guests)).await?;
+        let (servers, ends) = Servers::new();
+        let world = World::new(settings, store, storage, network, hypervisor, (guests, servers)).await?;
         let wake = Arc::new(Notify::new());
         let actors = Actors::new(Arc::clone(&world), Arc::clone(&wake));
         let broken = |error: ClaimError| EngineError::Internal(error.to_string());
@@ -135,11 +138,12 @@ impl Engine {
             Arc::clone(&actors),
             Arc::clone(&wake),
         ));
+        let server_keeper = tokio::spawn(servers::keep_serving(Arc::clone(&world), ends));
         Ok(Self {
             world,
             actors,
             wake,
-            background: Arc::new([listener, reconciler]),
+            background: Arc::new([listener, reconciler, server_keeper]),
             listeners: Arc::new(Mutex::new(Some(listeners))),
         })
     }

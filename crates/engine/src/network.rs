@@ -176,6 +176,7 @@ fn apply_now(world: &World, vpc: VpcId, change: Change) -> Result<(), EngineErro
     state.whole = done.is_ok();
     done.map_err(EngineError::NotInForce)?;
     world.guests.listen(network, &spec);
+    world.servers.watch(network, &spec);
     at("network.apply after")
 }
 
@@ -199,6 +200,26 @@ pub(crate) fn make_whole(network: &Network, vpc: &Vpc, ports: &[Port]) -> Result
 /// Makes sure that a VPC whose guests run is whole, public IPs and the metadata service included.
 pub(crate) async fn mend(world: &Arc<World>, vpc: VpcId) -> Result<(), EngineError> {
     apply(world, vpc, Change::Whole).await
+}
+
+/// Makes a VPC whole whose DHCP server has ended, unless another one serves it by now.
+pub(crate) async fn serve_again(world: &Arc<World>, vpc: VpcId) -> Result<(), EngineError> {
+    let world = Arc::clone(world);
+    blocking(move || {
+        let known = world.vpcs.of(vpc);
+        let state = lock(&known);
+        let Some(record) = world.wait(world.store.vpc(vpc))? else {
+            return Ok(());
+        };
+        let spec = vpc_of(&record);
+        if world.network.server(&spec).is_some() {
+            world.servers.watch(&world.network, &spec);
+            return Ok(());
+        }
+        drop(state);
+        apply_now(&world, vpc, Change::Whole)
+    })
+    .await
 }
 
 /// The addresses that no port of a subnet can have beyond those that ports have: its own, its gateway's, its last.

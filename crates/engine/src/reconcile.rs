@@ -13,8 +13,8 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use berth_model::{ImageId, Name};
-use berth_store::{Page, StoreError, VpcRecord};
+use berth_model::{ImageId, InstanceId, Name, PortState};
+use berth_store::{Page, PortRecord, StoreError, VpcRecord};
 
 use crate::actor::Actors;
 use crate::compare::{NetworkRecord, Reality, Records, compare};
@@ -224,9 +224,16 @@ async fn network_of(world: &World, vpc: VpcRecord) -> Result<NetworkRecord, Stor
         namespace: world.network.namespace_name(&vpc_of(&vpc)),
         taps: ports.iter().map(|port| world.network.tap_name(port.id)).collect(),
         servers: usize::from(!vpc.subnets.is_empty()),
+        plugged: ports.iter().filter_map(|port| plugged(world, port)).collect(),
         instances: ports.iter().filter_map(|port| port.instance).collect(),
         name: vpc.name,
     })
+}
+
+/// The tap that a port's guest has if it runs, with the instance.
+fn plugged(world: &World, port: &PortRecord) -> Option<(String, InstanceId)> {
+    let instance = port.instance.filter(|_| port.state == PortState::InUse)?;
+    Some((world.network.tap_name(port.id), instance))
 }
 
 /// Does what is to be done about a finding.

@@ -22,6 +22,14 @@ impl Engine {
                 format!("the instance is of type {to} already"),
             ));
         }
+        let nics = self.world.store.ports_of_instance(instance.id).await?.len();
+        if nics > wanted.nics as usize {
+            let message = format!(
+                "{to} may have {} NICs, and the instance has {nics}: detach some first",
+                wanted.nics
+            );
+            return Err(EngineError::invalid("type", message));
+        }
         let root_size = self.root_size(instance, to, wanted.storage).await?;
         self.check_image(instance, &wanted, root_size).await?;
         let params = json!({ "instance_type": wanted, "confirm": confirm, "root_size": root_size });

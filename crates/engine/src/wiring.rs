@@ -54,6 +54,7 @@ pub(crate) fn holding(
     let done = work(&mut held);
     // What fails may have been broken from outside: the next attempt makes sure of the whole.
     held.state.whole &= done.is_ok();
+    world.servers.watch(&world.network, &held.vpc);
     done
 }
 

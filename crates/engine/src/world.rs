@@ -13,6 +13,7 @@ use jiff::Timestamp;
 use tokio::runtime::Handle;
 
 use crate::metadata::Guests;
+use crate::servers::Servers;
 use crate::{Settings, automatic};
 
 /// The adapters, and what all instances share.
@@ -28,6 +29,8 @@ pub(crate) struct World {
     pub(crate) vpcs: VpcLocks,
     /// The metadata service's listeners.
     pub(crate) guests: Guests,
+    /// The DHCP servers that are watched.
+    pub(crate) servers: Servers,
     /// Images whose file is there before their record is: not leftovers.
     pub(crate) importing: Mutex<HashSet<ImageId>>,
     /// How far operations are that take long.
@@ -76,7 +79,8 @@ impl World {
         store: Store,
         storage: Storage,
         network: Network,
-        (hypervisor, guests): (Hypervisor, Guests),
+        hypervisor: Hypervisor,
+        (guests, servers): (Guests, Servers),
     ) -> Result<Arc<Self>, StoreError> {
         Ok(Arc::new(Self {
             owner: store.owner().await?,
@@ -88,6 +92,7 @@ impl World {
             settings,
             vpcs: VpcLocks::default(),
             guests,
+            servers,
             importing: Mutex::default(),
             progress: Mutex::default(),
             waiting: Mutex::default(),

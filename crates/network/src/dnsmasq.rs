@@ -46,12 +46,15 @@ pub(crate) fn upstream() -> Option<&'static Path> {
 /// Whether a dnsmasq runs as [`start`] would start it. That it is in the right namespace and on the right bridge is
 /// seen to where those are made: it is stopped before.
 pub(crate) fn is_running(dhcp: &Dhcp<'_>) -> bool {
-    let pid = fs::read_to_string(dhcp.pid_file()).ok();
-    let Some(pid) = pid.and_then(|text| text.trim().parse().ok()) else {
-        return false;
-    };
+    running(dhcp).is_some()
+}
+
+/// The process that is so, if there is one.
+pub(crate) fn running(dhcp: &Dhcp<'_>) -> Option<Pid> {
+    let text = fs::read_to_string(dhcp.pid_file()).ok()?;
+    let pid = Pid::from_raw(text.trim().parse().ok()?);
     let wanted = iter::once(dhcp.program.as_os_str().to_owned()).chain(arguments(dhcp));
-    command_line(Pid::from_raw(pid)).into_iter().eq(wanted)
+    command_line(pid).into_iter().eq(wanted).then_some(pid)
 }
 
 /// Starts it in the calling thread's namespace; it serves when this returns.

@@ -72,6 +72,7 @@ mod public;
 mod publish;
 mod rules;
 mod ruleset;
+mod server;
 mod settings;
 mod spec;
 mod tracking;
@@ -88,6 +89,7 @@ use groups::Standing;
 pub use inventory::{Dnsmasq, Inventory, Tap};
 pub use listen::METADATA;
 use names::Names;
+pub use server::Server;
 pub use settings::Settings;
 pub use spec::{Group, Port, PublicAddress, Subnet, Vpc};
 

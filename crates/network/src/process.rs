@@ -4,6 +4,7 @@
 //! crash, and whoever its parent is now.
 
 use std::ffi::{OsStr, OsString};
+use std::os::fd::OwnedFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -57,6 +58,12 @@ pub(crate) fn command_line(pid: Pid) -> Vec<OsString> {
         .split(|byte| *byte == 0)
         .map(|word| OsString::from_vec(word.to_vec()))
         .collect()
+}
+
+/// A descriptor that can be read once the process has ended; none if it has.
+pub(crate) fn end_of(pid: Pid) -> Option<OwnedFd> {
+    let pid = rustix::process::Pid::from_raw(pid.as_raw())?;
+    rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()).ok()
 }
 
 /// Ends all dnsmasq processes whose pid file is below that directory, or is it.

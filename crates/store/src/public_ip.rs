@@ -186,7 +186,7 @@ fn free(record: &PublicIpRecord) -> Result<(), StoreError> {
     match record.port {
         None => Ok(()),
         Some(port) => Err(StoreError::PortRefused(format!(
-            "{} is attached to port {port}: detach it first, or move it",
+            "{} is attached to port {port}: detach it first; or have it moved, to attach it to another port",
             record.address
         ))),
     }
