@@ -102,6 +102,12 @@ impl Network {
         let inner = &self.inner;
         let _held = inner.host.lock().unwrap_or_else(PoisonError::into_inner);
         link::remove(&inner.tools, &inner.names.uplink(vpc_index))?;
+        self.remove_unused()
+    }
+
+    /// Makes sure that the provider bridge and the rules are gone if no VPC has an uplink. For who holds the host.
+    fn remove_unused(&self) -> Result<(), NetworkError> {
+        let inner = &self.inner;
         if link::names()?.iter().any(|name| inner.names.is_uplink(name)) {
             return Ok(());
         }
@@ -114,8 +120,8 @@ impl Network {
     pub fn remove_host(&self) -> Result<(), NetworkError> {
         let led: Vec<Ipv4Addr> = self.routed()?.into_keys().collect();
         self.unpublish(&led)?;
-        // No VPC has that number.
-        self.remove_uplink(u32::MAX)
+        let _held = self.inner.host.lock().unwrap_or_else(PoisonError::into_inner);
+        self.remove_unused()
     }
 
     /// Two links of a host with the same network would take each other's packets.

@@ -69,10 +69,16 @@ impl Network {
         })
     }
 
-    /// Makes sure that the port has no tap, on the host or in the namespace; its address stays its own. Called when
-    /// its guest is off.
+    /// Makes sure that the port has no tap, on the host or in the namespace, and is reached at no public address; its
+    /// own stays its own. Called when its guest is off.
     pub fn unplug_port(&self, vpc: &Vpc, port: &Port) -> Result<(), NetworkError> {
-        self.holding(vpc.index, |_| self.delete_tap(vpc, &self.tap_name(port.id)))
+        self.holding(vpc.index, |standing| {
+            self.delete_tap(vpc, &self.tap_name(port.id))?;
+            if !namespace::exists(&self.namespace_name(vpc)) {
+                return Ok(());
+            }
+            self.hide_port(vpc, port, standing)
+        })
     }
 
     /// Makes sure that nothing is left of the port: tap, pin, DHCP entry and lease. Its address may be given to
@@ -85,11 +91,7 @@ impl Network {
             if !namespace::exists(&namespace) {
                 return dhcp.forget(&tap);
             }
-            let private = Port {
-                public: None,
-                ..port.clone()
-            };
-            self.ensure_public_held(vpc, &private)?;
+            self.hide_port(vpc, port, standing)?;
             inside(&namespace, || {
                 let known = standing.as_ref().map(|known| known.policy.clone());
                 let unpin = ruleset::unpin(port, &inner.names);

@@ -8,6 +8,7 @@
 use std::net::Ipv4Addr;
 
 use crate::edge::{self, Translations};
+use crate::groups::Standing;
 use crate::namespace::{self, inside};
 use crate::{Network, NetworkError, Port, PublicAddress, Vpc};
 
@@ -17,14 +18,30 @@ impl Network {
     pub fn ensure_public(&self, vpc: &Vpc, port: &Port) -> Result<(), NetworkError> {
         vpc.subnet_of(port)?;
         self.claim(vpc, std::slice::from_ref(port))?;
-        self.holding(vpc.index, |standing| {
-            // Who judges flows knows by it that the port has a way out.
-            let known = standing.as_mut().and_then(|known| known.policy.ports.get_mut(&port.id));
-            if let Some(known) = known {
-                known.public.clone_from(&port.public);
-            }
-            self.ensure_public_held(vpc, port)
-        })
+        self.holding(vpc.index, |standing| self.ensure_public_known(vpc, port, standing))
+    }
+
+    /// Makes sure that a port of a VPC that is held is reached at no public address.
+    pub(crate) fn hide_port(
+        &self,
+        vpc: &Vpc,
+        port: &Port,
+        standing: &mut Option<Standing>,
+    ) -> Result<(), NetworkError> {
+        let private = Port {
+            public: None,
+            ..port.clone()
+        };
+        self.ensure_public_known(vpc, &private, standing)
+    }
+
+    fn ensure_public_known(&self, vpc: &Vpc, port: &Port, standing: &mut Option<Standing>) -> Result<(), NetworkError> {
+        // Who judges flows knows by it that the port has a way out.
+        let known = standing.as_mut().and_then(|known| known.policy.ports.get_mut(&port.id));
+        if let Some(known) = known {
+            known.public.clone_from(&port.public);
+        }
+        self.ensure_public_held(vpc, port)
     }
 
     /// Makes sure that nothing is left of a public address: neither on the host nor in any VPC.

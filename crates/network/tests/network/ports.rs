@@ -34,6 +34,25 @@ fn a_port_goes_also_from_a_vpc_that_is_not_whole() {
 }
 
 #[test]
+fn a_port_that_is_unplugged_is_reached_at_no_public_address() {
+    lab(|lab| {
+        let (vpc, port, _) = vpc_with_port(lab);
+        let public = Port {
+            public: Some(berth_network::PublicAddress {
+                address: "203.0.113.9".parse().unwrap(),
+                interface: None,
+            }),
+            ..port.clone()
+        };
+        lab.network.ensure_port(&vpc, &public).unwrap();
+        assert_eq!(lab.network.inventory().unwrap().public.len(), 1);
+        // As the records have it by then: an ephemeral one is back in its pool.
+        lab.network.unplug_port(&vpc, &port).unwrap();
+        assert_eq!(lab.network.inventory().unwrap().public.len(), 0);
+    });
+}
+
+#[test]
 fn nothing_stays_on_a_host_whose_namespaces_went_by_themselves() {
     lab(|lab| {
         let vpc = Lab::vpc(1, 1);
