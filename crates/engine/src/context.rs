@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use berth_hypervisor::HypervisorError;
-use berth_model::{Code, GuestEvent, InstanceId, InstanceType, Stable, Standing};
-use berth_network::{NetworkError, Port};
+use berth_model::{Code, GuestEvent, InstanceId, Stable, Standing};
+use berth_network::NetworkError;
 use berth_ops::Failure;
 use berth_storage::StorageError;
 use berth_store::{
@@ -15,7 +15,6 @@ use berth_store::{
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::network;
 use crate::world::World;
 
 /// What the steps of one operation are given.
@@ -82,17 +81,6 @@ impl Subject {
     /// The public IP of one of its ports.
     pub(crate) fn public_of(&self, port: &PortRecord) -> Option<&PublicIpRecord> {
         self.publics.iter().find(|public| public.port == Some(port.id))
-    }
-
-    /// One of its ports as the network knows it, for a guest of that type.
-    pub(crate) fn port_as(&self, world: &World, port: &PortRecord, kind: &InstanceType) -> Port {
-        let owner = (&self.instance.name, kind);
-        network::port(&world.settings, port, owner, self.public_of(port))
-    }
-
-    /// One of its ports as the network knows it.
-    pub(crate) fn port(&self, world: &World, port: &PortRecord) -> Port {
-        self.port_as(world, port, &self.instance.instance_type)
     }
 }
 

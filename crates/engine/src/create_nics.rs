@@ -6,9 +6,6 @@ use berth_store::{NicOfNew, PortRecord, SubnetRecord};
 use crate::create::{CreateInstances, WantedNic};
 use crate::{Engine, EngineError, network};
 
-/// The name that stands for the subnet that a project has without asking.
-const DEFAULT: &str = "default";
-
 impl Engine {
     /// Looks up the NICs that instances are to have. All are of one VPC.
     pub(crate) async fn look_up_nics(
@@ -74,7 +71,10 @@ impl Engine {
             return self.find_subnet(project, reference, vpc).await;
         }
         let default = network::default_vpc(&self.world, project).await?;
-        let named = default.subnets.iter().find(|subnet| subnet.name.as_str() == DEFAULT);
+        let named = default
+            .subnets
+            .iter()
+            .find(|subnet| subnet.name.as_str() == network::DEFAULT);
         named.or(default.subnets.first()).cloned().ok_or_else(|| {
             let message = "the default VPC has no subnet: make one, or say which subnet of another VPC";
             EngineError::invalid("nics", message)

@@ -40,6 +40,7 @@ mod port;
 mod public_ip;
 mod recipes;
 mod reconcile;
+mod release;
 mod resize;
 mod security_group;
 mod servers;

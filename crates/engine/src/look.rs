@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use berth_model::{GuestEvent, GuestStatus, InstanceId, Known, Stable, Standing, Verdict, observe};
+use berth_network::Network;
 use berth_store::{InstanceRecord, StoreError, VolumeRecord};
 
 use crate::context::Subject;
-use crate::world::{World, lock};
-use crate::{EngineError, blocking, network, wiring};
+use crate::world::World;
+use crate::{EngineError, blocking, wiring};
 
 /// How often a look is repeated when the record changes under it.
 const LOOKS: u32 = 3;
@@ -130,13 +131,9 @@ async fn disconnect(world: &Arc<World>, id: InstanceId) -> Result<(), StoreError
     let world = Arc::clone(world);
     let removed = tokio::task::spawn_blocking(move || {
         let Some(vpc) = &subject.vpc else { return Ok(()) };
-        let known = world.vpcs.of(vpc.id);
-        let _state = lock(&known);
-        let vpc = network::vpc_of(vpc);
-        subject
-            .ports
-            .iter()
-            .try_for_each(|port| wiring::unplug_port(&world.network, &vpc, &subject.port(&world, port)))
+        let instance = &subject.instance;
+        let whose = (instance.id, &instance.name, &instance.instance_type);
+        wiring::holding(&world, vpc.id, whose, |held| held.each(Network::unplug_port))
     });
     match removed.await {
         Ok(Ok(())) => {}

@@ -20,6 +20,9 @@ use berth_store::{GroupRecord, NetworkTemplate, PortRecord, PublicIpRecord, Stor
 use crate::world::{World, lock};
 use crate::{EngineError, Settings, blocking};
 
+/// What a project has without asking is called: its VPC, that one's subnet, and every VPC's security group.
+pub(crate) const DEFAULT: &str = "default";
+
 /// The default VPC of a project, made if it isn't there.
 pub(crate) async fn default_vpc(world: &World, project: &str) -> Result<VpcRecord, StoreError> {
     let cidr = world.settings.subnet;
@@ -58,12 +61,7 @@ pub(crate) fn vpc_of(record: &VpcRecord) -> Vpc {
 pub(crate) type Owner<'a> = (&'a Name, &'a InstanceType);
 
 /// A port as the network knows it.
-pub(crate) fn port(
-    settings: &Settings,
-    record: &PortRecord,
-    owner: Owner<'_>,
-    public: Option<&PublicIpRecord>,
-) -> Port {
+fn port(settings: &Settings, record: &PortRecord, owner: Owner<'_>, public: Option<&PublicIpRecord>) -> Port {
     Port {
         id: record.id,
         vpc: record.vpc,
@@ -107,16 +105,28 @@ pub(crate) fn hostname(record: &PortRecord, instance: Option<&Name>) -> String {
 /// later then takes away what was made of this, and one that began before isn't undone by it.
 pub(crate) fn served_ports(world: &World, vpc: VpcId) -> Result<Vec<Port>, StoreError> {
     world.wait(async {
-        let ports = world.store.served_ports_of_vpc(vpc).await?;
-        let owners: Vec<InstanceId> = ports.iter().filter_map(|port| port.instance).collect();
-        let owners = world.store.types_of_instances(&owners).await?;
-        let publics = publics_of(world, &ports).await?;
-        let one = |record: &PortRecord| {
-            let (name, kind) = owners.get(&record.instance?)?;
-            Some(port(&world.settings, record, (name, kind), publics.get(&record.id)))
-        };
-        Ok(ports.iter().filter_map(one).collect())
+        let records = world.store.served_ports_of_vpc(vpc).await?;
+        ports_of(world, &records).await
     })
+}
+
+/// Those of these ports that an instance has, as the network knows them.
+pub(crate) async fn ports_of(world: &World, records: &[PortRecord]) -> Result<Vec<Port>, StoreError> {
+    let owners: Vec<InstanceId> = records.iter().filter_map(|port| port.instance).collect();
+    let owners = world.store.types_of_instances(&owners).await?;
+    let owner = |record: &PortRecord| owners.get(&record.instance?).map(|(name, kind)| (name, kind));
+    ports_as(world, records, owner).await
+}
+
+/// Those of these ports that have an owner, as the network knows them.
+pub(crate) async fn ports_as<'a>(
+    world: &World,
+    records: &[PortRecord],
+    owner: impl Fn(&PortRecord) -> Option<Owner<'a>>,
+) -> Result<Vec<Port>, StoreError> {
+    let publics = publics_of(world, records).await?;
+    let one = |record: &PortRecord| Some(port(&world.settings, record, owner(record)?, publics.get(&record.id)));
+    Ok(records.iter().filter_map(one).collect())
 }
 
 /// The public IPs of ports, by port.

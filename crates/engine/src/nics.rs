@@ -14,13 +14,13 @@ use std::time::{Duration, Instant};
 
 use berth_domain_xml::Nic;
 use berth_hypervisor::HypervisorError;
-use berth_model::{Code, GuestEvent, InstanceId, PortId, PortState};
+use berth_model::{Code, InstanceId, PortId, PortState};
 use berth_network::Network;
 use berth_ops::{Failure, fault_point};
 use berth_store::{PortRecord, VolumeRecord};
 
 use crate::context::{OrFail, Subject, Watch};
-use crate::network::{Change, apply};
+use crate::release::Release;
 use crate::wiring::{self, Held};
 use crate::world::World;
 use crate::{EngineError, blocking, guest};
@@ -133,28 +133,21 @@ impl Work {
             .nic()
             .to_xml()
             .map_err(|error| Failure::fatal(Code::Internal, error))?;
-        let deadline = Instant::now() + LET_GO_WITHIN;
-        let mut ask_at = Instant::now();
-        while self.live().or_fail()? == Some(true) {
-            let now = Instant::now();
-            if now >= deadline {
-                let message = format!(
-                    "the guest has not let go of the NIC {}: it may still be booting; ask again, or stop the instance",
-                    self.port.mac
-                );
-                return Err(Failure::fatal(Code::DeadlineExceeded, message));
-            }
-            if now >= ask_at {
-                let id = self.subject.instance.id;
-                self.world.hypervisor.unplug(id, xml.clone()).or_fail()?;
-                ask_at = Instant::now() + self.world.settings.ask_again;
-            }
-            if let Some(GuestEvent::DeviceKept { .. }) = self.watch.next(ask_at.min(deadline))? {
-                let message = format!("the guest refuses to let go of the NIC {}", self.port.mac);
-                return Err(Failure::fatal(Code::InUse, message));
-            }
-        }
-        Ok(())
+        let mac = self.port.mac;
+        let release = Release {
+            watch: &self.watch,
+            deadline: Instant::now() + LET_GO_WITHIN,
+            ask_again: self.world.settings.ask_again,
+            late: format!(
+                "the guest has not let go of the NIC {mac}: it may still be booting; ask again, or stop the instance"
+            ),
+            refused: format!("the guest refuses to let go of the NIC {mac}"),
+        };
+        let id = self.subject.instance.id;
+        release.wait(
+            || Ok(self.live().or_fail()? == Some(true)),
+            || self.world.hypervisor.unplug(id, xml.clone()).or_fail(),
+        )
     }
 }
 
@@ -180,13 +173,8 @@ async fn attach(world: &Arc<World>, id: InstanceId, port: PortId, watch: &Arc<Wa
 
 async fn detach(world: &Arc<World>, id: InstanceId, port: PortId, watch: &Arc<Watch>) -> Result<(), EngineError> {
     let mut work = Work::of(world, id, port, watch).await?;
-    let vpc = work.port.vpc;
     match blocking(move || Ok(work.take())).await? {
-        Ok(()) => {
-            world.store.port_free(port).await?;
-            // What others may do with its address is another matter now.
-            apply(world, vpc, Change::Port(port)).await
-        }
+        Ok(()) => Ok(world.store.port_free(port).await?),
         Err(why) if is_cut_short(&why) => Err(told(&why)),
         Err(why) => {
             world.store.port_kept(port).await?;

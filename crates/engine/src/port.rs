@@ -8,7 +8,7 @@ use berth_network::Counters;
 use berth_store::{ChangePort, InstanceRecord, NewPort, Page, PortFilter, PortRecord, StoreError, VpcRecord};
 
 use crate::instance::to_its_end;
-use crate::network::{Change, hostname, publics_of, vpc_of};
+use crate::network::{Change, hostname, ports_of, publics_of, vpc_of};
 use crate::{Engine, EngineError, blocking};
 
 /// A port that is asked for.
@@ -116,19 +116,15 @@ impl Engine {
 
     /// What a port's guest has sent and received since it was plugged in; none if it isn't.
     pub async fn port_counters(&self, port: &PortRecord) -> Result<Option<Counters>, EngineError> {
-        let (world, id) = (std::sync::Arc::clone(&self.world), port.id);
-        let Some(vpc) = world.store.vpc(port.vpc).await? else {
+        let mine = ports_of(&self.world, std::slice::from_ref(port)).await?;
+        let Some(vpc) = self.world.store.vpc(port.vpc).await? else {
             return Ok(None);
         };
+        let network = self.world.network.clone();
         blocking(move || {
             // One whose namespace isn't there has none.
-            let ports = crate::network::served_ports(&world, vpc.id)?;
-            let mine: Vec<_> = ports.into_iter().filter(|port| port.id == id).collect();
-            let counted = world.network.counters(&vpc_of(&vpc), &mine).unwrap_or_default();
-            Ok(counted
-                .into_iter()
-                .find(|(port, _)| *port == id)
-                .map(|(_, counters)| counters))
+            let counted = network.counters(&vpc_of(&vpc), &mine).unwrap_or_default();
+            Ok(counted.into_iter().next().map(|(_, counters)| counters))
         })
         .await
     }

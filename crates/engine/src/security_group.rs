@@ -18,9 +18,6 @@ pub struct GroupDetail {
     pub ports: u64,
 }
 
-/// The group of the default VPC that is meant if no other is said.
-const DEFAULT: &str = "default";
-
 /// How many ports are read at a time to be counted.
 const COUNTED: u32 = 500;
 
@@ -33,7 +30,7 @@ impl Engine {
         vpc: Option<VpcId>,
     ) -> Result<GroupRecord, EngineError> {
         // A project has that one without asking.
-        if reference == DEFAULT && vpc.is_none() {
+        if reference == network::DEFAULT && vpc.is_none() {
             let default = network::default_vpc(&self.world, project).await?;
             let own = default.default_group().cloned();
             return own.ok_or_else(|| EngineError::Internal("a VPC without its default group".to_owned()));

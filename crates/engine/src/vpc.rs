@@ -57,7 +57,7 @@ impl Engine {
     pub async fn find_vpc(&self, project: &str, reference: Option<&str>) -> Result<VpcRecord, EngineError> {
         match reference {
             // A project has it without asking.
-            None | Some("default") => Ok(network::default_vpc(&self.world, project).await?),
+            None | Some(network::DEFAULT) => Ok(network::default_vpc(&self.world, project).await?),
             Some(reference) => Ok(self.world.store.find_vpc(project, reference).await?),
         }
     }
@@ -127,7 +127,7 @@ impl Engine {
         reference: &str,
         vpc: Option<VpcId>,
     ) -> Result<SubnetRecord, EngineError> {
-        if reference == "default" && vpc.is_none() {
+        if reference == network::DEFAULT && vpc.is_none() {
             network::default_vpc(&self.world, project).await?;
         }
         Ok(self.world.store.find_subnet(project, reference, vpc).await?)

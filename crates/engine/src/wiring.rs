@@ -12,7 +12,7 @@ use berth_network::{Network, NetworkError, Port, Vpc};
 use berth_ops::Failure;
 
 use crate::context::{Context, OrFail};
-use crate::network::{make_whole, publics_of, served_ports, vpc_of};
+use crate::network::{make_whole, ports_as, served_ports, vpc_of};
 use crate::world::{VpcState, World, lock};
 
 /// An instance's ports and their VPC, as they are while nothing else changes them.
@@ -41,14 +41,12 @@ pub(crate) fn holding(
     };
     let read = world.wait(async {
         let records = world.store.ports_of_instance(instance).await?;
-        let publics = publics_of(world, &records).await?;
-        let one = |record| crate::network::port(&world.settings, record, (name, kind), publics.get(&record.id));
-        Ok(records.iter().map(one).collect())
+        ports_as(world, &records, |_| Some((name, kind))).await
     });
     let mut held = Held {
         world,
         vpc: vpc_of(&record),
-        ports: read.map_err(|error: berth_store::StoreError| Failure::transient(error.code(), error))?,
+        ports: read.or_fail()?,
         state: &mut state,
     };
     let done = work(&mut held);
@@ -97,7 +95,9 @@ pub(crate) fn plug(cx: &Context, kind: &InstanceType) -> Result<(), Failure> {
 
 /// Makes sure the instance has no taps, and is reached at no public IP; its addresses stay its own.
 pub(crate) fn unplug(cx: &Context) -> Result<(), Failure> {
-    of_instance(cx, &cx.subject.instance.instance_type, |held| held.each(unplug_port))
+    of_instance(cx, &cx.subject.instance.instance_type, |held| {
+        held.each(Network::unplug_port)
+    })
 }
 
 /// Makes sure the instance has no taps, leases and rules.
@@ -105,20 +105,6 @@ pub(crate) fn disconnect(cx: &Context) -> Result<(), Failure> {
     of_instance(cx, &cx.subject.instance.instance_type, |held| {
         held.each(Network::remove_port)
     })
-}
-
-/// Makes sure that a port has no tap, and is reached at no public IP.
-pub(crate) fn unplug_port(network: &Network, vpc: &Vpc, port: &Port) -> Result<(), NetworkError> {
-    network.unplug_port(vpc, port)?;
-    // Where nothing of the VPC is left, nothing leads there.
-    if port.public.is_none() || network.namespace_inode(vpc).is_none() {
-        return Ok(());
-    }
-    let hidden = Port {
-        public: None,
-        ..port.clone()
-    };
-    network.ensure_public(vpc, &hidden)
 }
 
 fn of_instance(

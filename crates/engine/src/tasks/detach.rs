@@ -4,13 +4,14 @@
 use std::time::{Duration, Instant};
 
 use berth_domain_xml::Disk;
-use berth_model::{Code, GuestEvent};
+use berth_model::Code;
 use berth_ops::{Failure, Memo, TaskStep};
 use berth_store::Task;
 
 use super::attach::the_volume;
 use super::context::TaskContext;
 use crate::context::OrFail;
+use crate::release::Release;
 
 pub(super) const STEP: TaskStep<TaskContext> = TaskStep {
     make: detach,
@@ -72,28 +73,19 @@ pub(super) fn plug(cx: &TaskContext, disk: &Disk) -> Result<(), Failure> {
 pub(super) fn unplug(cx: &TaskContext, disk: &Disk, deadline: Instant) -> Result<(), Failure> {
     let (id, hypervisor) = (cx.subject()?.instance.id, &cx.world.hypervisor);
     let xml = disk.to_xml().map_err(|error| Failure::fatal(Code::Internal, error))?;
-    let mut ask_at = Instant::now();
-    while is_plugged(cx, disk)? {
-        let now = Instant::now();
-        if now >= deadline {
-            let message = format!(
-                "the guest has not let go of {}: unmount what is on it, or stop the instance, and ask again",
-                disk.target()
-            );
-            return Err(Failure::fatal(Code::DeadlineExceeded, message));
-        }
-        if now >= ask_at {
-            cx.stop_merging()?;
-            hypervisor.unplug(id, xml.clone()).or_fail()?;
-            ask_at = Instant::now() + cx.world.settings.ask_again;
-        }
-        if let Some(GuestEvent::DeviceKept { .. }) = cx.watch.next(ask_at.min(deadline))? {
-            let message = format!(
-                "the guest refuses to let go of {}: unmount what is on it",
-                disk.target()
-            );
-            return Err(Failure::fatal(Code::InUse, message));
-        }
-    }
-    Ok(())
+    let target = disk.target();
+    let release = Release {
+        watch: &cx.watch,
+        deadline,
+        ask_again: cx.world.settings.ask_again,
+        late: format!(
+            "the guest has not let go of {target}: unmount what is on it, or stop the instance, and ask again"
+        ),
+        refused: format!("the guest refuses to let go of {target}: unmount what is on it"),
+    };
+    let ask = || {
+        cx.stop_merging()?;
+        hypervisor.unplug(id, xml.clone()).or_fail()
+    };
+    release.wait(|| is_plugged(cx, disk), ask)
 }
