@@ -39,6 +39,10 @@ macro_rules! codes {
 codes! {
     /// A field of the request isn't what it must be.
     InvalidArgument = "invalid_argument", 400, 2;
+    /// It isn't known who asks: there is no credential, or one that isn't good any more.
+    Unauthenticated = "unauthenticated", 401, 9;
+    /// Who asks may not do that.
+    Forbidden = "forbidden", 403, 9;
     /// Nothing has that name or id.
     NotFound = "not_found", 404, 3;
     /// The name is taken already.

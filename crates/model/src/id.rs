@@ -105,6 +105,8 @@ ids! {
     PublicIpId = "public IP", Uuid::now_v7;
     /// An operation: one action on one instance, volume or image, from claim to end.
     OperationId = "operation", Uuid::now_v7;
+    /// An API token.
+    TokenId = "token", Uuid::now_v7;
     /// An installation of Berth: the store that a libvirt domain belongs to.
     OwnerId = "installation", Uuid::now_v7;
 }

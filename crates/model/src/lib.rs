@@ -2,6 +2,7 @@
 //!
 //! Pure: no I/O, no async, nothing of ours below it. Every other crate speaks in these words.
 
+mod access;
 mod action;
 mod catalog;
 mod checksum;
@@ -30,6 +31,7 @@ mod volume;
 mod volume_type;
 mod work;
 
+pub use access::{Denial, Kind, Need, ParseRoleError, ParseUserError, Power, ROLES, Reach, Role, User, judge};
 pub use action::{Action, AfterCrash, Fallback, From, Landing, ParseActionError, Position, Row, Step, TABLE};
 pub use catalog::{BUILT_IN_CATALOG, Catalog, CatalogEntry, CatalogError, Download, Mirror, Pull, PullError, Source};
 pub use checksum::{Checksum, ParseChecksumError};
@@ -38,7 +40,7 @@ pub use code::Code;
 pub use guest::{GuestEvent, GuestStatus, OffReason, PauseReason};
 pub use id::{
     ImageId, InstanceId, KeyPairId, LayerId, OperationId, OwnerId, ParseIdError, PortId, PublicIpId, RuleId,
-    SecurityGroupId, SnapshotId, SubnetId, VolumeId, VpcId,
+    SecurityGroupId, SnapshotId, SubnetId, TokenId, VolumeId, VpcId,
 };
 pub use idempotency::{IdempotencyKey, ParseIdempotencyKeyError};
 pub use image::{DiskBus, DiskFormat, Firmware, GuestClock, NicModel, OsFamily, Visibility};
