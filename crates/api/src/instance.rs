@@ -125,7 +125,7 @@ async fn delete(State(app): State<App>, By(by): By, Path(reference): Path<String
 }
 
 /// Switches an instance on.
-#[utoipa::path(post, path = "/v1/instances/{instance}/start", params(("instance" = String, description = "name or id")),
+#[utoipa::path(post, path = "/v1/instances/{instance}/actions/start", params(("instance" = String, description = "name or id")),
     responses((status = 202, body = OperationView), (status = "4XX", body = Problem)))]
 async fn start(State(app): State<App>, By(by): By, Path(reference): Path<String>) -> Result<Response, ApiError> {
     let instance = find(&app, &reference).await?;
@@ -133,7 +133,7 @@ async fn start(State(app): State<App>, By(by): By, Path(reference): Path<String>
 }
 
 /// Shuts an instance down: the power button, then the plug.
-#[utoipa::path(post, path = "/v1/instances/{instance}/stop", params(("instance" = String, description = "name or id")),
+#[utoipa::path(post, path = "/v1/instances/{instance}/actions/stop", params(("instance" = String, description = "name or id")),
     request_body = StopInstance, responses((status = 202, body = OperationView), (status = "4XX", body = Problem)))]
 async fn stop(
     State(app): State<App>,
@@ -151,7 +151,7 @@ async fn stop(
 }
 
 /// Reboots an instance.
-#[utoipa::path(post, path = "/v1/instances/{instance}/reboot", params(("instance" = String, description = "name or id")),
+#[utoipa::path(post, path = "/v1/instances/{instance}/actions/reboot", params(("instance" = String, description = "name or id")),
     request_body = RebootInstance, responses((status = 202, body = OperationView), (status = "4XX", body = Problem)))]
 async fn reboot(
     State(app): State<App>,

@@ -166,7 +166,11 @@ mod tests {
 
     #[test]
     fn keys_count_for_what_begins_operations() {
-        assert!(below("/v1/instances") && below("/v1/instances/web/start") && below("/v1/volumes/data/attach"));
+        assert!(
+            below("/v1/instances")
+                && below("/v1/instances/web/actions/start")
+                && below("/v1/volumes/data/actions/attach")
+        );
         assert!(!below("/v1/instancesx") && !below("/v1/images"));
     }
 }

@@ -125,7 +125,7 @@ async fn wait(
 /// Cancels an operation in flight: what it did is undone, and its instance is as it was before, or in Error with nothing
 /// left on the host if it was being created. Refused once it has ended, and for what is seen through: reboots, a resize
 /// being reverted, a delete.
-#[utoipa::path(post, path = "/v1/operations/{operation}/cancel", params(("operation" = String, description = "id")),
+#[utoipa::path(post, path = "/v1/operations/{operation}/actions/cancel", params(("operation" = String, description = "id")),
     responses((status = 202, body = OperationView), (status = "4XX", body = Problem)))]
 async fn cancel(State(app): State<App>, By(by): By, Path(id): Path<String>) -> Result<Response, ApiError> {
     Ok(accepted(&app.engine.cancel_operation(parse(&id)?, &by).await?))

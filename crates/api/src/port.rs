@@ -151,7 +151,7 @@ async fn delete(State(app): State<App>, Path(reference): Path<String>) -> Result
 }
 
 /// Attaches a port to an instance that is Active, whose guest sees the NIC come, or Stopped. Answered once it is done.
-#[utoipa::path(post, path = "/v1/ports/{port}/attach", params(("port" = String, description = "name or id")),
+#[utoipa::path(post, path = "/v1/ports/{port}/actions/attach", params(("port" = String, description = "name or id")),
     request_body = AttachPort, responses((status = 200, body = PortView), (status = "4XX", body = Problem)))]
 async fn attach(
     State(app): State<App>,
@@ -172,7 +172,7 @@ async fn attach(
 struct Nothing {}
 
 /// Detaches a port once the guest lets go of the NIC; not the primary one. Answered once it is done.
-#[utoipa::path(post, path = "/v1/ports/{port}/detach", params(("port" = String, description = "name or id")),
+#[utoipa::path(post, path = "/v1/ports/{port}/actions/detach", params(("port" = String, description = "name or id")),
     responses((status = 200, body = PortView), (status = "4XX", body = Problem)))]
 async fn detach(
     State(app): State<App>,

@@ -110,7 +110,7 @@ async fn release(State(app): State<App>, Path(reference): Path<String>) -> Resul
 }
 
 /// Attaches a static public IP to a port, or to the primary port of an instance. In force when this is answered.
-#[utoipa::path(post, path = "/v1/public-ips/{address}/attach",
+#[utoipa::path(post, path = "/v1/public-ips/{address}/actions/attach",
     params(("address" = String, description = "address or id")), request_body = AttachPublicIp,
     responses((status = 200, body = PublicIpView), (status = "4XX", body = Problem)))]
 async fn attach(
@@ -135,7 +135,7 @@ async fn attach(
 }
 
 /// Takes a public IP from its port; an ephemeral one is back in its pool. Out of force when this is answered.
-#[utoipa::path(post, path = "/v1/public-ips/{address}/detach",
+#[utoipa::path(post, path = "/v1/public-ips/{address}/actions/detach",
     params(("address" = String, description = "address or id")),
     responses((status = 200, body = PublicIpView), (status = "4XX", body = Problem)))]
 async fn detach(State(app): State<App>, Path(reference): Path<String>) -> Result<Json<PublicIpView>, ApiError> {

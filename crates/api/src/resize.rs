@@ -21,7 +21,7 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
 }
 
 /// Changes an instance's type.
-#[utoipa::path(post, path = "/v1/instances/{instance}/resize", params(("instance" = String, description = "name or id")),
+#[utoipa::path(post, path = "/v1/instances/{instance}/actions/resize", params(("instance" = String, description = "name or id")),
     request_body = ResizeInstance, responses((status = 202, body = OperationView), (status = "4XX", body = Problem)))]
 async fn resize(
     State(app): State<App>,
@@ -37,7 +37,7 @@ async fn resize(
 }
 
 /// Keeps the new type.
-#[utoipa::path(post, path = "/v1/instances/{instance}/resize/confirm",
+#[utoipa::path(post, path = "/v1/instances/{instance}/actions/confirm_resize",
     params(("instance" = String, description = "name or id")),
     responses((status = 202, body = OperationView), (status = "4XX", body = Problem)))]
 async fn confirm(State(app): State<App>, By(by): By, Path(reference): Path<String>) -> Result<Response, ApiError> {
@@ -46,7 +46,7 @@ async fn confirm(State(app): State<App>, By(by): By, Path(reference): Path<Strin
 }
 
 /// Goes back to the old type.
-#[utoipa::path(post, path = "/v1/instances/{instance}/resize/revert",
+#[utoipa::path(post, path = "/v1/instances/{instance}/actions/revert_resize",
     params(("instance" = String, description = "name or id")),
     responses((status = 202, body = OperationView), (status = "4XX", body = Problem)))]
 async fn revert(State(app): State<App>, By(by): By, Path(reference): Path<String>) -> Result<Response, ApiError> {
@@ -55,7 +55,7 @@ async fn revert(State(app): State<App>, By(by): By, Path(reference): Path<String
 }
 
 /// Saves an instance as an image and gives back all that it holds of the host.
-#[utoipa::path(post, path = "/v1/instances/{instance}/shelve", params(("instance" = String, description = "name or id")),
+#[utoipa::path(post, path = "/v1/instances/{instance}/actions/shelve", params(("instance" = String, description = "name or id")),
     responses((status = 202, body = OperationView), (status = "4XX", body = Problem)))]
 async fn shelve(State(app): State<App>, By(by): By, Path(reference): Path<String>) -> Result<Response, ApiError> {
     let instance = find(&app, &reference).await?;
@@ -63,7 +63,7 @@ async fn shelve(State(app): State<App>, By(by): By, Path(reference): Path<String
 }
 
 /// Makes a shelved instance anew and starts it.
-#[utoipa::path(post, path = "/v1/instances/{instance}/unshelve", params(("instance" = String, description = "name or id")),
+#[utoipa::path(post, path = "/v1/instances/{instance}/actions/unshelve", params(("instance" = String, description = "name or id")),
     responses((status = 202, body = OperationView), (status = "4XX", body = Problem)))]
 async fn unshelve(State(app): State<App>, By(by): By, Path(reference): Path<String>) -> Result<Response, ApiError> {
     let instance = find(&app, &reference).await?;

@@ -94,7 +94,7 @@ async fn delete(State(app): State<App>, By(by): By, Path(reference): Path<String
 }
 
 /// Attaches a volume to an instance that is Active, whose guest sees it come, or Stopped.
-#[utoipa::path(post, path = "/v1/volumes/{volume}/attach", params(("volume" = String, description = "name or id")),
+#[utoipa::path(post, path = "/v1/volumes/{volume}/actions/attach", params(("volume" = String, description = "name or id")),
     request_body = AttachVolume, responses((status = 202, body = OperationView), (status = "4XX", body = Problem)))]
 async fn attach(
     State(app): State<App>,
@@ -111,7 +111,7 @@ async fn attach(
 }
 
 /// Detaches a volume once the guest lets go of it. One that doesn't in time keeps it.
-#[utoipa::path(post, path = "/v1/volumes/{volume}/detach", params(("volume" = String, description = "name or id")),
+#[utoipa::path(post, path = "/v1/volumes/{volume}/actions/detach", params(("volume" = String, description = "name or id")),
     request_body = DetachVolume, responses((status = 202, body = OperationView), (status = "4XX", body = Problem)))]
 async fn detach(
     State(app): State<App>,
@@ -125,7 +125,7 @@ async fn detach(
 }
 
 /// Makes a volume larger, also while a guest has it, which sees the new size.
-#[utoipa::path(post, path = "/v1/volumes/{volume}/extend", params(("volume" = String, description = "name or id")),
+#[utoipa::path(post, path = "/v1/volumes/{volume}/actions/extend", params(("volume" = String, description = "name or id")),
     request_body = ExtendVolume, responses((status = 202, body = OperationView), (status = "4XX", body = Problem)))]
 async fn extend(
     State(app): State<App>,
@@ -138,7 +138,7 @@ async fn extend(
 }
 
 /// Saves a volume as an image, as it is at that instant; whoever has it goes on.
-#[utoipa::path(post, path = "/v1/volumes/{volume}/image", params(("volume" = String, description = "name or id")),
+#[utoipa::path(post, path = "/v1/volumes/{volume}/actions/save_as_image", params(("volume" = String, description = "name or id")),
     request_body = SaveVolume, responses((status = 202, body = OperationView), (status = "4XX", body = Problem)))]
 async fn save(
     State(app): State<App>,

@@ -142,12 +142,13 @@ impl Client {
 
     /// Attaches a port to an instance.
     pub async fn attach_port(&self, reference: &str, how: &AttachPort) -> Result<PortView, ClientError> {
-        self.post(&port(reference, "/attach"), how).await
+        self.post(&port(reference, "/actions/attach"), how).await
     }
 
     /// Detaches a port from its instance.
     pub async fn detach_port(&self, reference: &str) -> Result<PortView, ClientError> {
-        self.post(&port(reference, "/detach"), &serde_json::json!({})).await
+        self.post(&port(reference, "/actions/detach"), &serde_json::json!({}))
+            .await
     }
 
     /// Deletes a port.

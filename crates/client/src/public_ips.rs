@@ -27,12 +27,12 @@ impl Client {
 
     /// Attaches a static public IP to an instance's primary port, or to a port.
     pub async fn attach_public_ip(&self, reference: &str, how: &AttachPublicIp) -> Result<PublicIpView, ClientError> {
-        self.post(&public_ip(reference, "/attach"), how).await
+        self.post(&public_ip(reference, "/actions/attach"), how).await
     }
 
     /// Detaches a public IP from its port; an ephemeral one goes back to its pool.
     pub async fn detach_public_ip(&self, reference: &str) -> Result<PublicIpView, ClientError> {
-        self.json(self.request(Method::POST, &public_ip(reference, "/detach")))
+        self.json(self.request(Method::POST, &public_ip(reference, "/actions/detach")))
             .await
     }
 

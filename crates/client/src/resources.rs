@@ -33,49 +33,58 @@ impl Client {
 
     /// Switches an instance on.
     pub async fn start_instance(&self, reference: &str) -> Result<OperationView, ClientError> {
-        self.begin(self.request(Method::POST, &instance(reference, "/start")))
+        self.begin(self.request(Method::POST, &instance(reference, "/actions/start")))
             .await
     }
 
     /// Shuts an instance down.
     pub async fn stop_instance(&self, reference: &str, how: &StopInstance) -> Result<OperationView, ClientError> {
-        self.begin(self.request(Method::POST, &instance(reference, "/stop")).json(how))
-            .await
+        self.begin(
+            self.request(Method::POST, &instance(reference, "/actions/stop"))
+                .json(how),
+        )
+        .await
     }
 
     /// Reboots an instance.
     pub async fn reboot_instance(&self, reference: &str, how: &RebootInstance) -> Result<OperationView, ClientError> {
-        self.begin(self.request(Method::POST, &instance(reference, "/reboot")).json(how))
-            .await
+        self.begin(
+            self.request(Method::POST, &instance(reference, "/actions/reboot"))
+                .json(how),
+        )
+        .await
     }
 
     /// Changes an instance's type.
     pub async fn resize_instance(&self, reference: &str, how: &ResizeInstance) -> Result<OperationView, ClientError> {
-        self.begin(self.request(Method::POST, &instance(reference, "/resize")).json(how))
-            .await
+        self.begin(
+            self.request(Method::POST, &instance(reference, "/actions/resize"))
+                .json(how),
+        )
+        .await
     }
 
     /// Keeps the new type of a resized instance.
     pub async fn confirm_resize(&self, reference: &str) -> Result<OperationView, ClientError> {
-        self.begin(self.request(Method::POST, &instance(reference, "/resize/confirm")))
+        self.begin(self.request(Method::POST, &instance(reference, "/actions/confirm_resize")))
             .await
     }
 
     /// Goes back to the old type of a resized instance.
     pub async fn revert_resize(&self, reference: &str) -> Result<OperationView, ClientError> {
-        self.begin(self.request(Method::POST, &instance(reference, "/resize/revert")))
+        self.begin(self.request(Method::POST, &instance(reference, "/actions/revert_resize")))
             .await
     }
 
     /// Saves an instance as an image and gives back all that it holds of the host.
     pub async fn shelve_instance(&self, reference: &str) -> Result<OperationView, ClientError> {
-        self.begin(self.request(Method::POST, &instance(reference, "/shelve")))
+        self.begin(self.request(Method::POST, &instance(reference, "/actions/shelve")))
             .await
     }
 
     /// Makes a shelved instance anew and starts it.
     pub async fn unshelve_instance(&self, reference: &str) -> Result<OperationView, ClientError> {
-        self.begin(self.request(Method::POST, &instance(reference, "/unshelve")))
+        self.begin(self.request(Method::POST, &instance(reference, "/actions/unshelve")))
             .await
     }
 
@@ -229,7 +238,7 @@ impl Client {
 
     /// Cancels an operation in flight.
     pub async fn cancel_operation(&self, id: &str) -> Result<OperationView, ClientError> {
-        let path = format!("/v1/operations/{}/cancel", encoded(id));
+        let path = format!("/v1/operations/{}/actions/cancel", encoded(id));
         self.json(self.request(Method::POST, &path)).await
     }
 

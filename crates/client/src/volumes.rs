@@ -36,26 +36,38 @@ impl Client {
 
     /// Attaches a volume to an instance.
     pub async fn attach_volume(&self, reference: &str, how: &AttachVolume) -> Result<OperationView, ClientError> {
-        self.begin(self.request(Method::POST, &volume(reference, "/attach")).json(how))
-            .await
+        self.begin(
+            self.request(Method::POST, &volume(reference, "/actions/attach"))
+                .json(how),
+        )
+        .await
     }
 
     /// Detaches a volume from its instance.
     pub async fn detach_volume(&self, reference: &str, how: &DetachVolume) -> Result<OperationView, ClientError> {
-        self.begin(self.request(Method::POST, &volume(reference, "/detach")).json(how))
-            .await
+        self.begin(
+            self.request(Method::POST, &volume(reference, "/actions/detach"))
+                .json(how),
+        )
+        .await
     }
 
     /// Makes a volume larger.
     pub async fn extend_volume(&self, reference: &str, how: &ExtendVolume) -> Result<OperationView, ClientError> {
-        self.begin(self.request(Method::POST, &volume(reference, "/extend")).json(how))
-            .await
+        self.begin(
+            self.request(Method::POST, &volume(reference, "/actions/extend"))
+                .json(how),
+        )
+        .await
     }
 
     /// Saves a volume as an image.
     pub async fn save_volume(&self, reference: &str, how: &SaveVolume) -> Result<OperationView, ClientError> {
-        self.begin(self.request(Method::POST, &volume(reference, "/image")).json(how))
-            .await
+        self.begin(
+            self.request(Method::POST, &volume(reference, "/actions/save_as_image"))
+                .json(how),
+        )
+        .await
     }
 
     /// Deletes a volume.
