@@ -14,7 +14,7 @@ pub(crate) fn assert_whole(daemon: &Daemon<'_>) {
         let mut seen = std::collections::HashSet::new();
         let mut after = None;
         loop {
-            let page = store.operations(None, Page { limit: 500, after }).await.unwrap();
+            let page = store.operations(None, None, Page { limit: 500, after }).await.unwrap();
             let Some(last) = page.last() else { break };
             after = Some(last.id);
             seen.extend(

@@ -1,8 +1,9 @@
 //! Key pairs: a public key that is imported, or a pair that is made. The private half passes through and is forgotten.
 
-use berth_model::{KeyPairId, Name};
+use berth_model::{KeyPairId, Name, User};
 use berth_store::{KeyPairRecord, Page};
 use jiff::Timestamp;
+use ssh_key::public::{KeyData, RsaPublicKey};
 use ssh_key::{Algorithm, HashAlg, LineEnding, PrivateKey, PublicKey};
 
 use crate::{Engine, EngineError};
@@ -22,6 +23,7 @@ impl Engine {
         project: &str,
         name: Name,
         public_key: Option<&str>,
+        owner: &User,
     ) -> Result<NewKeyPair, EngineError> {
         let (public, private_key) = match public_key {
             Some(text) => (parse(text)?, None),
@@ -33,6 +35,7 @@ impl Engine {
         let record = KeyPairRecord {
             id: KeyPairId::new(),
             project: project.to_owned(),
+            owner: owner.clone(),
             name,
             public_key: written,
             fingerprint: public.fingerprint(HashAlg::Sha256).to_string(),
@@ -52,14 +55,21 @@ impl Engine {
         Ok(self.world.store.keypairs(Some(project), page).await?)
     }
 
-    /// Forgets a key pair. Instances that have it keep it.
-    pub async fn delete_keypair(&self, id: KeyPairId) -> Result<(), EngineError> {
-        Ok(self.world.store.delete_keypair(id).await?)
+    /// Forgets a key pair, for the user who made it. Instances that have it keep it.
+    pub async fn delete_keypair(&self, id: KeyPairId, by: &User) -> Result<(), EngineError> {
+        Ok(self.world.store.delete_keypair(id, by).await?)
     }
 }
 
 /// The longest public key that is read: an RSA key of 16,384 bits has under 3 KiB.
 const PUBLIC_KEY_MAX: usize = 8 * 1024;
+
+/// The fewest bits of an RSA key (NIST SP 800-131A).
+const RSA_BITS_MIN: u32 = 2048;
+
+fn bits(key: &RsaPublicKey) -> u32 {
+    key.key_size()
+}
 
 fn parse(text: &str) -> Result<PublicKey, EngineError> {
     let text = text.trim();
@@ -76,16 +86,27 @@ fn parse(text: &str) -> Result<PublicKey, EngineError> {
             format!("{why}; give one line such as 'ssh-ed25519 AAAA… you@host'"),
         )
     };
+    if text.contains("PRIVATE KEY") || text.starts_with("PuTTY-User-Key-File") {
+        let message = "it is a private key: it was not kept, but who saw it may use it, so make a new one, and give \
+                       the public half, which is in the file that ends in .pub";
+        return Err(wrong(message.to_owned()));
+    }
     if text.contains(['\n', '\r']) {
         return Err(wrong("it has more than one line".to_owned()));
     }
-    if text.contains("PRIVATE KEY") {
-        return Err(wrong("it is a private key, which nobody should be given".to_owned()));
-    }
     let key = PublicKey::from_openssh(text).map_err(|error| wrong(format!("not an OpenSSH public key: {error}")))?;
-    match key.algorithm() {
-        Algorithm::Dsa => Err(wrong("DSA keys are no longer accepted by sshd".to_owned())),
-        _ => Ok(key),
+    match key.key_data() {
+        KeyData::Ed25519(_) | KeyData::Ecdsa(_) | KeyData::SkEd25519(_) | KeyData::SkEcdsaSha2NistP256(_) => Ok(key),
+        KeyData::Rsa(rsa) if bits(rsa) >= RSA_BITS_MIN => Ok(key),
+        KeyData::Rsa(rsa) => Err(wrong(format!(
+            "it is an RSA key of {} bits, and one has at least {RSA_BITS_MIN}",
+            bits(rsa)
+        ))),
+        KeyData::Dsa(_) => Err(wrong("DSA keys are no longer accepted by sshd".to_owned())),
+        _ => Err(wrong(format!(
+            "{} keys are not taken: Ed25519, ECDSA, RSA and the two sk- kinds are",
+            key.algorithm()
+        ))),
     }
 }
 

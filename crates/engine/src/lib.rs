@@ -37,6 +37,7 @@ mod network;
 mod nics;
 mod operation;
 mod port;
+mod project;
 mod public_ip;
 mod recipes;
 mod reconcile;
@@ -49,6 +50,7 @@ mod snapshot;
 mod space;
 mod task_run;
 mod tasks;
+mod token;
 mod volume;
 mod vpc;
 mod wiring;
@@ -69,9 +71,10 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::JoinHandle;
 
 pub use berth_store::{
-    ChangeSubnet, Consistency, EventRecord, Fault, GroupRecord, ImageRecord, InstanceRecord, KeyPairRecord, Once,
-    OperationRecord, Page, Phase, PortFilter, PortRecord, PublicIpRecord, Requester, RuleRecord, SnapshotRecord,
-    StoreError, SubnetRecord, VolumeRecord, VpcRecord,
+    ChangeSubnet, Consistency, DEFAULT_PROJECT, EventRecord, Fault, GroupRecord, ImageRecord, InstanceRecord,
+    KeyPairRecord, MemberRecord, Once, OperationRecord, Page, Phase, PortFilter, PortRecord, ProjectRecord,
+    PublicIpRecord, Requester, RuleRecord, SnapshotRecord, StoreError, SubnetRecord, TokenRecord, VolumeRecord,
+    VpcRecord,
 };
 pub use create::{CreateInstances, NewOrExisting, WantedNic, WantedVolume};
 pub use error::EngineError;
@@ -87,6 +90,7 @@ pub use public_ip::{PoolDetail, PublicIpDetail, WantedPublicIp};
 pub use reconcile::Done;
 pub use security_group::GroupDetail;
 pub use settings::Settings;
+pub use token::{BadToken, CreateToken, NewToken, TOKEN_PREFIX, TOKEN_TTL};
 pub use volume::{CreateVolume, VolumeFrom};
 pub use vpc::{CreateSubnet, SubnetDetail, VpcDetail};
 pub use world::{Host, Progress};
@@ -95,9 +99,6 @@ use crate::actor::Actors;
 use crate::metadata::Guests;
 use crate::servers::Servers;
 use crate::world::World;
-
-/// The project that everything belongs to until there are more.
-pub const DEFAULT_PROJECT: &str = "default";
 
 /// The engine; cheap to clone.
 #[derive(Clone)]

@@ -14,16 +14,19 @@ use crate::world::lock;
 use crate::{Engine, EngineError, Progress};
 
 impl Engine {
+    /// An operation of a project, or of any.
+    pub async fn find_operation(&self, project: Option<&str>, id: OperationId) -> Result<OperationRecord, EngineError> {
+        let found = self.operation(id).await?;
+        if project.is_some_and(|project| project != found.project) {
+            return Err(not_found(id));
+        }
+        Ok(found)
+    }
+
     /// An operation.
-    pub async fn operation(&self, id: OperationId) -> Result<OperationRecord, EngineError> {
+    pub(crate) async fn operation(&self, id: OperationId) -> Result<OperationRecord, EngineError> {
         let found = self.world.store.operation(id).await?;
-        found.ok_or_else(|| {
-            StoreError::NotFound {
-                what: "operation",
-                reference: id.to_string(),
-            }
-            .into()
-        })
+        found.ok_or_else(|| not_found(id))
     }
 
     /// How far an operation is, if it tells.
@@ -52,13 +55,14 @@ impl Engine {
         Ok(self.world.store.answered(by).await?)
     }
 
-    /// A page of operations, of one instance, volume or image, or of all.
+    /// A page of operations: of a project, or of all; of one instance, volume or image.
     pub async fn list_operations(
         &self,
+        project: Option<&str>,
         subject: Option<&str>,
         page: Page<OperationId>,
     ) -> Result<Vec<OperationRecord>, EngineError> {
-        Ok(self.world.store.operations(subject, page).await?)
+        Ok(self.world.store.operations(project, subject, page).await?)
     }
 
     /// An operation once it has ended, or as it is when the time is over.
@@ -86,13 +90,26 @@ impl Engine {
         self.world.store.subscribe()
     }
 
-    /// Events that were committed after that one.
-    pub async fn events_after(&self, seq: i64, limit: u32) -> Result<Vec<EventRecord>, EngineError> {
-        Ok(self.world.store.events_after(seq, limit).await?)
+    /// Events that were committed after that one: of a project, or of all.
+    pub async fn events_after(
+        &self,
+        project: Option<&str>,
+        seq: i64,
+        limit: u32,
+    ) -> Result<Vec<EventRecord>, EngineError> {
+        Ok(self.world.store.events_after(project, seq, limit).await?)
     }
 
     /// The number of the newest event.
     pub async fn last_event(&self) -> Result<i64, EngineError> {
         Ok(self.world.store.last_seq().await?)
     }
+}
+
+fn not_found(id: OperationId) -> EngineError {
+    StoreError::NotFound {
+        what: "operation",
+        reference: id.to_string(),
+    }
+    .into()
 }

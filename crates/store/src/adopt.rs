@@ -34,7 +34,7 @@ impl Store {
                 at: tx.at,
             });
         }
-        let event = NewEvent::about(adoption.kind(), &id, &before.record.name);
+        let event = before.record.event(adoption.kind());
         tx.event(NewEvent {
             message: adoption.message().map(str::to_owned),
             heard: adoption.heard().map(str::to_owned),

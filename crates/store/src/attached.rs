@@ -33,12 +33,11 @@ pub(crate) async fn set_root_image(tx: &mut Tx, instance: InstanceId, image: Ima
 
 /// Sets the state of every volume that is attached to an instance, and tells it of those that aren't its root.
 pub(crate) async fn set_state(tx: &mut Tx, instance: InstanceId, state: VolumeState) -> Result<(), StoreError> {
-    let update = sql("UPDATE volumes SET state = $1 WHERE instance = $2 AND state <> $1 RETURNING id, name, root");
+    let update = sql("UPDATE volumes SET state = $1 WHERE instance = $2 AND state <> $1 RETURNING id, root");
     let rows = tx.all(update.bind(state.as_str()).bind(instance.to_string())).await?;
     for row in rows {
         if !row.flag("root")? {
-            let (id, name): (VolumeId, Name) = (row.parsed("id")?, row.parsed("name")?);
-            volume::tell(tx, (id, &name), state, (None, None)).await?;
+            volume::tell(tx, row.parsed("id")?, state, (None, None)).await?;
         }
     }
     Ok(())
@@ -64,7 +63,7 @@ pub(crate) async fn take(
     .bind(i64::from(delete))
     .bind(id.to_string());
     tx.run(update).await?;
-    volume::tell(tx, (id, &volume.name), state, (None, None)).await
+    volume::tell(tx, id, state, (None, None)).await
 }
 
 /// A create failed: what was made with the instance is in Error, what was there before is free again.
@@ -73,13 +72,12 @@ pub(crate) async fn not_created(tx: &mut Tx, instance: InstanceId) -> Result<(),
     let free = sql(
         "UPDATE volumes SET state = $1, instance = NULL, slot = NULL, delete_on_termination = 0 \
                     WHERE instance = $2 AND created_at <> (SELECT created_at FROM instances i WHERE i.id = $2) \
-                    RETURNING id, name",
+                    RETURNING id",
     )
     .bind(VolumeState::Available.as_str())
     .bind(instance.to_string());
     for row in tx.all(free).await? {
-        let (id, name): (VolumeId, Name) = (row.parsed("id")?, row.parsed("name")?);
-        volume::tell(tx, (id, &name), VolumeState::Available, (None, None)).await?;
+        volume::tell(tx, row.parsed("id")?, VolumeState::Available, (None, None)).await?;
     }
     let never = sql("SELECT id, layer FROM volumes WHERE instance = $1").bind(instance.to_string());
     for row in tx.all(never).await? {
@@ -125,21 +123,21 @@ pub(crate) async fn leave(tx: &mut Tx, instance: InstanceId) -> Result<(), Store
     .bind(VolumeState::Error.as_str());
     for row in tx.all(free).await? {
         let (id, name): (VolumeId, Name) = (row.parsed("id")?, row.parsed("name")?);
-        let name = unique(tx, id, &row.text("project")?, name).await?;
-        volume::tell(tx, (id, &name), row.parsed("state")?, (None, None)).await?;
+        make_unique(tx, id, &row.text("project")?, name).await?;
+        volume::tell(tx, id, row.parsed("state")?, (None, None)).await?;
     }
     Ok(())
 }
 
 /// A root volume that outlives its instance had the instance's name, which another volume may have: then it is called
 /// after its id as well.
-async fn unique(tx: &mut Tx, id: VolumeId, project: &str, name: Name) -> Result<Name, StoreError> {
+async fn make_unique(tx: &mut Tx, id: VolumeId, project: &str, name: Name) -> Result<(), StoreError> {
     let others = sql("SELECT id FROM volumes WHERE project = $1 AND name = $2 AND root = 0 AND id <> $3 LIMIT 1")
         .bind(project.to_owned())
         .bind(name.to_string())
         .bind(id.to_string());
     if tx.optional(others).await?.is_none() {
-        return Ok(name);
+        return Ok(());
     }
     // The end of an id is its random part.
     let short: String = id.to_string().chars().rev().take(8).collect();
@@ -148,8 +146,7 @@ async fn unique(tx: &mut Tx, id: VolumeId, project: &str, name: Name) -> Result<
         .parse()
         .map_err(|error| StoreError::corrupt("name", &error))?;
     let rename = sql("UPDATE volumes SET name = $1 WHERE id = $2").bind(other.to_string());
-    tx.run(rename.bind(id.to_string())).await?;
-    Ok(other)
+    tx.run(rename.bind(id.to_string())).await.map(|_| ())
 }
 
 impl Store {
@@ -157,18 +154,19 @@ impl Store {
     /// has it, or it isn't attached there any more.
     pub async fn let_go(&self, id: VolumeId, instance: InstanceId) -> Result<bool, StoreError> {
         let mut tx = self.begin().await?;
-        let free = sql("UPDATE volumes SET state = $1, instance = NULL, slot = NULL, delete_on_termination = 0 \
-                        WHERE id = $2 AND instance = $3 AND state = $4 AND operation IS NULL AND root = 0 RETURNING name")
+        let free = sql(
+            "UPDATE volumes SET state = $1, instance = NULL, slot = NULL, delete_on_termination = 0 \
+                        WHERE id = $2 AND instance = $3 AND state = $4 AND operation IS NULL AND root = 0",
+        )
         .bind(VolumeState::Available.as_str())
         .bind(id.to_string())
         .bind(instance.to_string())
         .bind(VolumeState::InUse.as_str());
-        let Some(row) = tx.optional(free).await? else {
+        if tx.run(free).await? != 1 {
             return Ok(false);
-        };
+        }
         let message = Some("the guest has let go of it".to_owned());
-        let name: Name = row.parsed("name")?;
-        volume::tell(&mut tx, (id, &name), VolumeState::Available, (None, message)).await?;
+        volume::tell(&mut tx, id, VolumeState::Available, (None, message)).await?;
         tx.commit().await?;
         Ok(true)
     }

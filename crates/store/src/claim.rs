@@ -12,7 +12,7 @@ use serde_json::Value;
 use sqlx::any::AnyRow;
 
 use crate::event::NewEvent;
-use crate::operation::{self, OperationRecord, Phase, read_position};
+use crate::operation::{self, OperationRecord, Phase, Subject, read_position};
 use crate::row::{Columns as _, sql};
 use crate::transition::{self, Held, Why};
 use crate::tx::Tx;
@@ -173,7 +173,11 @@ impl Store {
             no_volume_moves(&mut tx, id, action).await?;
         }
         let position = Position::first(action);
-        let subject = (id.to_string(), before.record.name.to_string());
+        let subject = Subject {
+            project: &before.record.project,
+            id: id.to_string(),
+            name: &before.record.name,
+        };
         let operation = OperationRecord::begin(&tx, Work::Instance(position), subject, params.clone(), by);
         if let Some(other) = before.record.operation {
             cancel(&mut tx, &before, other, &operation).await?;
@@ -293,7 +297,7 @@ async fn cancel(tx: &mut Tx, held: &Held, other: OperationId, by: &OperationReco
         )
         .await?;
     }
-    let event = NewEvent::about("operation.cancelled", &held.record.id, &held.record.name);
+    let event = held.record.event("operation.cancelled");
     tx.event(NewEvent {
         operation: Some(other),
         message: Some(message),

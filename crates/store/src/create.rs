@@ -13,7 +13,7 @@ use serde_json::json;
 use crate::addresses::{Addresses, Numbers};
 use crate::layer::{self, Base};
 use crate::nic::{self, NicOfNew};
-use crate::operation::OperationRecord;
+use crate::operation::{OperationRecord, Subject};
 use crate::port::{self, PortRecord};
 use crate::public_ip::{self, PublicIpOfNew};
 use crate::row::{Columns as _, maybe_to_json, sql, to_json};
@@ -152,7 +152,11 @@ async fn create(
     let operation = OperationRecord::begin(
         tx,
         Work::Instance(FIRST_POSITION),
-        (new.id.to_string(), new.name.to_string()),
+        Subject {
+            project: &new.project,
+            id: new.id.to_string(),
+            name: &new.name,
+        },
         json!({}),
         by,
     );

@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 
 use berth_model::{
-    Action, Code, IdempotencyKey, InstanceId, InstanceState, Name, OperationId, RuleError, Stable, SubnetError,
+    Action, Code, IdempotencyKey, InstanceId, InstanceState, Name, OperationId, RuleError, Stable, SubnetError, User,
     VolumeAction, VolumeState,
 };
 use ipnet::Ipv4Net;
@@ -93,6 +93,14 @@ pub enum StoreError {
         what: &'static str,
         /// How many there can be.
         most: u32,
+    },
+    /// Only who made a key pair deletes it (the seed, "IAM-based role management").
+    #[error("key pair '{name}' was made by {owner}, and only its maker deletes it")]
+    NotOwner {
+        /// The key pair.
+        name: Name,
+        /// Who made it.
+        owner: User,
     },
     /// Several have that name.
     #[error("several VPCs have a {what} '{reference}': say VPC/{reference}, or give its id")]
@@ -229,6 +237,7 @@ impl StoreError {
             Self::NotFound { .. } => Code::NotFound,
             Self::AlreadyExists { .. } | Self::AddressTaken(_) | Self::Overlap { .. } => Code::AlreadyExists,
             Self::InUse { .. } => Code::InUse,
+            Self::NotOwner { .. } => Code::Forbidden,
             Self::NoAddress { .. } | Self::NoSlot { .. } | Self::NoPublicIp(_) | Self::TooMany { .. } => {
                 Code::NoCapacity
             }

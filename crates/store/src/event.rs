@@ -21,9 +21,12 @@ pub struct EventRecord {
     /// `snapshot.created`, `snapshot.deleted`, `image.created`, `image.changed`, `image.deleted`, `keypair.created`,
     /// `keypair.deleted`, `vpc.…`, `subnet.…` and `security_group.…` with `created`, `changed` or `deleted`, `port.state`,
     /// `port.changed`, `port.deleted`, `public_ip.allocated`, `public_ip.attached`, `public_ip.detached`,
-    /// `public_ip.released`, `guest.…`, `operation.undoing`, `operation.cancelled`, and of operations on
+    /// `public_ip.released`, `project.created`, `project.changed`, `project.deleted`, `member.set`, `member.removed`,
+    /// `token.created`, `token.revoked`, `guest.…`, `operation.undoing`, `operation.cancelled`, and of operations on
     /// volumes and images `operation.ended`.
     pub kind: String,
+    /// The project that it is told to; empty for what only the operator is told.
+    pub project: String,
     /// The id of the resource it is about.
     pub resource: String,
     /// The resource's name at that time.
@@ -42,6 +45,7 @@ pub struct EventRecord {
 #[derive(Debug, Default)]
 pub(crate) struct NewEvent {
     pub(crate) kind: &'static str,
+    pub(crate) project: String,
     pub(crate) resource: String,
     pub(crate) name: String,
     pub(crate) state: Option<&'static str>,
@@ -51,10 +55,16 @@ pub(crate) struct NewEvent {
 }
 
 impl NewEvent {
-    /// An event about a resource.
-    pub(crate) fn about(kind: &'static str, resource: &impl ToString, name: &(impl ToString + ?Sized)) -> Self {
+    /// An event about a resource of a project.
+    pub(crate) fn about(
+        kind: &'static str,
+        project: &str,
+        resource: &(impl ToString + ?Sized),
+        name: &(impl ToString + ?Sized),
+    ) -> Self {
         Self {
             kind,
+            project: project.to_owned(),
             resource: resource.to_string(),
             name: name.to_string(),
             ..Self::default()
@@ -66,6 +76,7 @@ impl NewEvent {
             seq,
             at,
             kind: self.kind.to_owned(),
+            project: self.project,
             resource: self.resource,
             name: self.name,
             state: self.state.map(str::to_owned),
@@ -79,8 +90,8 @@ impl NewEvent {
 impl EventRecord {
     pub(crate) fn insert(&self) -> Sql {
         sql(
-            "INSERT INTO events (seq, at, kind, resource, name, state, operation, message, heard) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+            "INSERT INTO events (seq, at, kind, resource, name, state, operation, message, heard, project) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
         )
         .bind(self.seq)
         .bind(self.at.as_microsecond())
@@ -91,6 +102,7 @@ impl EventRecord {
         .bind(self.operation.map(|id| id.to_string()))
         .bind(self.message.as_deref())
         .bind(self.heard.as_deref())
+        .bind(self.project.as_str())
     }
 
     pub(crate) fn read(row: &AnyRow) -> Result<Self, StoreError> {
@@ -98,6 +110,7 @@ impl EventRecord {
             seq: row.number("seq")?,
             at: row.time("at")?,
             kind: row.text("kind")?,
+            project: row.text("project")?,
             resource: row.text("resource")?,
             name: row.text("name")?,
             state: row.maybe_text("state")?,
@@ -115,11 +128,22 @@ impl Store {
         self.inner.events.subscribe()
     }
 
-    /// At most `limit` events that follow number `seq`.
-    pub async fn events_after(&self, seq: i64, limit: u32) -> Result<Vec<EventRecord>, StoreError> {
-        let query = sql("SELECT * FROM events WHERE seq > $1 ORDER BY seq LIMIT $2")
-            .bind(seq)
-            .bind(i64::from(limit));
+    /// At most `limit` events that follow number `seq`: of one project, or of all.
+    pub async fn events_after(
+        &self,
+        project: Option<&str>,
+        seq: i64,
+        limit: u32,
+    ) -> Result<Vec<EventRecord>, StoreError> {
+        let query = match project {
+            Some(project) => sql("SELECT * FROM events WHERE seq > $1 AND project = $3 ORDER BY seq LIMIT $2")
+                .bind(seq)
+                .bind(i64::from(limit))
+                .bind(project.to_owned()),
+            None => sql("SELECT * FROM events WHERE seq > $1 ORDER BY seq LIMIT $2")
+                .bind(seq)
+                .bind(i64::from(limit)),
+        };
         self.list(query, EventRecord::read).await
     }
 

@@ -166,7 +166,8 @@ pub(crate) async fn must_be_there(tx: &mut Tx, id: ImageId) -> Result<(), StoreE
 pub(crate) async fn insert(tx: &mut Tx, image: &ImageRecord) -> Result<(), StoreError> {
     check_name(tx, &image.project, &image.name).await?;
     tx.run(image.insert()?).await?;
-    tx.event(NewEvent::about("image.created", &image.id, &image.name)).await
+    tx.event(NewEvent::about("image.created", &image.project, &image.id, &image.name))
+        .await
 }
 
 /// Refuses an image whose name another one of its project has.
@@ -209,7 +210,7 @@ impl Store {
         change(&mut image)?;
         free_name(&mut tx, &image).await?;
         tx.run(image.update()?).await?;
-        tx.event(NewEvent::about("image.changed", &image.id, &image.name))
+        tx.event(NewEvent::about("image.changed", &image.project, &image.id, &image.name))
             .await?;
         tx.commit().await?;
         Ok(image)
@@ -307,30 +308,36 @@ impl Store {
     pub async fn delete_image(&self, id: ImageId) -> Result<(), StoreError> {
         let mut tx = self.begin().await?;
         let row = tx
-            .optional(sql("SELECT name FROM images WHERE id = $1").bind(id.to_string()))
+            .optional(sql("SELECT name, project FROM images WHERE id = $1").bind(id.to_string()))
             .await?;
         let row = row.ok_or_else(|| StoreError::not_found("image", &id))?;
-        if let Some(by) = user(&mut tx, id).await? {
+        let project = row.text("project")?;
+        if let Some(by) = user(&mut tx, id, &project).await? {
             return Err(StoreError::InUse { what: "image", by });
         }
         tx.run(sql("DELETE FROM images WHERE id = $1").bind(id.to_string()))
             .await?;
-        tx.event(NewEvent::about("image.deleted", &id, &row.text("name")?))
+        tx.event(NewEvent::about("image.deleted", &project, &id, &row.text("name")?))
             .await?;
         tx.commit().await
     }
 }
 
-/// What stands on an image, if anything does.
-async fn user(tx: &mut Tx, id: ImageId) -> Result<Option<String>, StoreError> {
-    let volume = sql("SELECT name, root FROM volumes WHERE image = $1 ORDER BY id LIMIT 1");
+/// What stands on an image, if anything does: what another project has isn't named.
+async fn user(tx: &mut Tx, id: ImageId, project: &str) -> Result<Option<String>, StoreError> {
+    let called = |kind: &str, row: &AnyRow| {
+        Ok(if row.text("project")? == project {
+            format!("{kind} '{}'", row.text("name")?)
+        } else {
+            "another project".to_owned()
+        })
+    };
+    let volume = sql("SELECT project, name, root FROM volumes WHERE image = $1 ORDER BY id LIMIT 1");
     if let Some(volume) = tx.optional(volume.bind(id.to_string())).await? {
         let kind = if volume.flag("root")? { "instance" } else { "volume" };
-        return Ok(Some(format!("{kind} '{}'", volume.text("name")?)));
+        return called(kind, &volume).map(Some);
     }
-    let snapshot = sql("SELECT name FROM snapshots WHERE image = $1 ORDER BY id LIMIT 1");
+    let snapshot = sql("SELECT project, name FROM snapshots WHERE image = $1 ORDER BY id LIMIT 1");
     let snapshot = tx.optional(snapshot.bind(id.to_string())).await?;
-    snapshot
-        .map(|snapshot| Ok(format!("snapshot '{}'", snapshot.text("name")?)))
-        .transpose()
+    snapshot.map(|snapshot| called("snapshot", &snapshot)).transpose()
 }

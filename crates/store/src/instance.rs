@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use sqlx::Row as _;
 use sqlx::any::AnyRow;
 
+use crate::event::NewEvent;
 use crate::operation::read_position;
 use crate::row::{Columns as _, Sql, sql};
 use crate::{Fault, KeyRef, Page, Store, StoreError};
@@ -71,6 +72,11 @@ macro_rules! instances {
 pub(crate) use instances;
 
 impl InstanceRecord {
+    /// An event about it.
+    pub(crate) fn event(&self, kind: &'static str) -> NewEvent {
+        NewEvent::about(kind, &self.project, &self.id, &self.name)
+    }
+
     pub(crate) fn read(row: &AnyRow) -> Result<Self, StoreError> {
         let operation: Option<OperationId> = row.maybe_parsed("operation")?;
         let stable: Option<Stable> = row.maybe_parsed("stable")?;

@@ -1,6 +1,6 @@
 //! Key pairs: the public half; the private one is never here.
 
-use berth_model::{KeyPairId, Name};
+use berth_model::{KeyPairId, Name, User};
 use jiff::Timestamp;
 use sqlx::any::AnyRow;
 
@@ -16,6 +16,8 @@ pub struct KeyPairRecord {
     pub id: KeyPairId,
     /// The project it belongs to.
     pub project: String,
+    /// The user who made it: nobody else deletes it.
+    pub owner: User,
     /// Its name, unique in its project.
     pub name: Name,
     /// The public key in OpenSSH's one-line form.
@@ -31,6 +33,7 @@ impl KeyPairRecord {
         Ok(Self {
             id: row.parsed("id")?,
             project: row.text("project")?,
+            owner: row.parsed("owner")?,
             name: row.parsed("name")?,
             public_key: row.text("public_key")?,
             fingerprint: row.text("fingerprint")?,
@@ -55,17 +58,18 @@ impl Store {
             });
         }
         let insert = sql(
-            "INSERT INTO keypairs (id, project, name, public_key, fingerprint, created_at) \
-                          VALUES ($1, $2, $3, $4, $5, $6)",
+            "INSERT INTO keypairs (id, project, name, public_key, fingerprint, created_at, owner) \
+                          VALUES ($1, $2, $3, $4, $5, $6, $7)",
         )
         .bind(pair.id.to_string())
         .bind(pair.project.as_str())
         .bind(pair.name.as_str())
         .bind(pair.public_key.as_str())
         .bind(pair.fingerprint.as_str())
-        .bind(pair.created_at.as_microsecond());
+        .bind(pair.created_at.as_microsecond())
+        .bind(pair.owner.as_str());
         tx.run(insert).await?;
-        tx.event(NewEvent::about("keypair.created", &pair.id, &pair.name))
+        tx.event(NewEvent::about("keypair.created", &pair.project, &pair.id, &pair.name))
             .await?;
         tx.commit().await
     }
@@ -96,16 +100,22 @@ impl Store {
         self.list(query, KeyPairRecord::read).await
     }
 
-    /// Forgets a key pair. Instances that have it keep it.
-    pub async fn delete_keypair(&self, id: KeyPairId) -> Result<(), StoreError> {
+    /// Forgets a key pair, for the user who made it. Instances that have it keep it. [`StoreError::NotOwner`].
+    pub async fn delete_keypair(&self, id: KeyPairId, by: &User) -> Result<(), StoreError> {
         let mut tx = self.begin().await?;
         let row = tx
-            .optional(sql("SELECT name FROM keypairs WHERE id = $1").bind(id.to_string()))
+            .optional(sql("SELECT * FROM keypairs WHERE id = $1").bind(id.to_string()))
             .await?;
-        let row = row.ok_or_else(|| StoreError::not_found("key pair", &id))?;
+        let pair = KeyPairRecord::read(&row.ok_or_else(|| StoreError::not_found("key pair", &id))?)?;
+        if pair.owner != *by {
+            return Err(StoreError::NotOwner {
+                name: pair.name,
+                owner: pair.owner,
+            });
+        }
         tx.run(sql("DELETE FROM keypairs WHERE id = $1").bind(id.to_string()))
             .await?;
-        tx.event(NewEvent::about("keypair.deleted", &id, &row.text("name")?))
+        tx.event(NewEvent::about("keypair.deleted", &pair.project, &id, &pair.name))
             .await?;
         tx.commit().await
     }

@@ -24,6 +24,7 @@ const VERSIONS: &[(i64, &str, &str)] = &[
         include_str!("../migrations/0007_image_properties.sql"),
     ),
     (8, "networks", include_str!("../migrations/0008_networks.sql")),
+    (9, "projects", include_str!("../migrations/0009_projects.sql")),
 ];
 
 /// Brings the schema to the newest version.

@@ -1,6 +1,6 @@
 //! Operations: one action on one instance, volume or image, from claim to end. The rows stay when that is gone.
 
-use berth_model::{Action, Code, ImageId, InstanceId, OperationId, Position, Work};
+use berth_model::{Action, Code, ImageId, InstanceId, Name, OperationId, Position, Work};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -55,6 +55,8 @@ pub struct OperationRecord {
     /// What it does, and the step it is at, or was at last: what was asked, or what it became (a soft reboot that goes
     /// on as a hard one).
     pub work: Work,
+    /// The project that it is done for.
+    pub project: String,
     /// The id of what it moves: an instance, a volume, an image, as its work says.
     pub subject: String,
     /// The name of what it moves.
@@ -86,11 +88,19 @@ pub(crate) fn read_position(row: &AnyRow) -> Result<Position, StoreError> {
         .ok_or_else(|| StoreError::corrupt("action", &format!("{} moves no instance", work.word())))
 }
 
+/// What an operation moves: an instance, a volume, an image.
+pub(crate) struct Subject<'a> {
+    pub(crate) project: &'a str,
+    pub(crate) id: String,
+    pub(crate) name: &'a Name,
+}
+
 impl OperationRecord {
     pub(crate) fn read(row: &AnyRow) -> Result<Self, StoreError> {
         Ok(Self {
             id: row.parsed("id")?,
             work: read_work(row)?,
+            project: row.text("project")?,
             subject: row.text("subject")?,
             subject_name: row.text("subject_name")?,
             phase: row.word("phase")?,
@@ -103,12 +113,13 @@ impl OperationRecord {
     }
 
     /// An operation that begins now.
-    pub(crate) fn begin(tx: &Tx, work: Work, (subject, name): (String, String), params: Value, by: &Requester) -> Self {
+    pub(crate) fn begin(tx: &Tx, work: Work, of: Subject<'_>, params: Value, by: &Requester) -> Self {
         Self {
             id: OperationId::new(),
             work,
-            subject,
-            subject_name: name,
+            project: of.project.to_owned(),
+            subject: of.id,
+            subject_name: of.name.to_string(),
             phase: Phase::Running,
             params,
             requested_by: by.who.clone(),
@@ -127,8 +138,8 @@ fn shelf_image(params: &Value) -> Option<ImageId> {
 /// Writes a new operation, at its first step.
 pub(crate) async fn insert(tx: &mut Tx, new: &OperationRecord) -> Result<(), StoreError> {
     let insert = sql("INSERT INTO operations \
-                      (id, subject, subject_name, action, step, phase, params, memo, requested_by, created_at) \
-                      VALUES ($1, $2, $3, $4, $5, $6, $7, '{}', $8, $9)")
+                      (id, subject, subject_name, action, step, phase, params, memo, requested_by, created_at, project) \
+                      VALUES ($1, $2, $3, $4, $5, $6, $7, '{}', $8, $9, $10)")
     .bind(new.id.to_string())
     .bind(new.subject.as_str())
     .bind(new.subject_name.as_str())
@@ -137,7 +148,8 @@ pub(crate) async fn insert(tx: &mut Tx, new: &OperationRecord) -> Result<(), Sto
     .bind(to_word(&new.phase)?)
     .bind(to_json(&new.params)?)
     .bind(new.requested_by.as_str())
-    .bind(new.created_at.as_microsecond());
+    .bind(new.created_at.as_microsecond())
+    .bind(new.project.as_str());
     tx.run(insert).await.map(|_| ())
 }
 
@@ -251,20 +263,29 @@ impl Store {
         .await
     }
 
-    /// A page of operations, of one instance, volume or image by its id (it may be gone), or of all.
+    /// A page of operations: of one project, or of all; of one instance, volume or image by its id (it may be gone).
     pub async fn operations(
         &self,
+        project: Option<&str>,
         subject: Option<&str>,
         page: Page<OperationId>,
     ) -> Result<Vec<OperationRecord>, StoreError> {
-        let query: Sql = match subject {
-            Some(subject) => sql("SELECT * FROM operations WHERE subject = $3 AND id > $1 ORDER BY id LIMIT $2")
-                .bind(page.after())
-                .bind(i64::from(page.limit))
-                .bind(subject.to_owned()),
-            None => sql("SELECT * FROM operations WHERE id > $1 ORDER BY id LIMIT $2")
-                .bind(page.after())
-                .bind(i64::from(page.limit)),
+        let bound = |query: Sql| query.bind(page.after()).bind(i64::from(page.limit));
+        let query = match (project, subject) {
+            (Some(project), Some(subject)) => bound(sql(
+                "SELECT * FROM operations WHERE subject = $3 AND project = $4 AND id > $1 ORDER BY id LIMIT $2",
+            ))
+            .bind(subject.to_owned())
+            .bind(project.to_owned()),
+            (None, Some(subject)) => bound(sql(
+                "SELECT * FROM operations WHERE subject = $3 AND id > $1 ORDER BY id LIMIT $2",
+            ))
+            .bind(subject.to_owned()),
+            (Some(project), None) => bound(sql(
+                "SELECT * FROM operations WHERE project = $3 AND id > $1 ORDER BY id LIMIT $2",
+            ))
+            .bind(project.to_owned()),
+            (None, None) => bound(sql("SELECT * FROM operations WHERE id > $1 ORDER BY id LIMIT $2")),
         };
         self.list(query, OperationRecord::read).await
     }

@@ -185,7 +185,7 @@ pub(crate) async fn update(tx: &mut Tx, port: &PortRecord) -> Result<(), StoreEr
 
 /// Tells where a port stands now.
 pub(crate) async fn tell(tx: &mut Tx, port: &PortRecord) -> Result<(), StoreError> {
-    let event = NewEvent::about("port.state", &port.id, &port.called());
+    let event = NewEvent::about("port.state", &port.project, &port.id, &port.called());
     tx.event(NewEvent {
         state: Some(port.state.as_str()),
         ..event
@@ -326,7 +326,8 @@ impl Store {
             port.delete_on_termination = delete;
         }
         update(&mut tx, &port).await?;
-        tx.event(NewEvent::about("port.changed", &id, &port.called())).await?;
+        tx.event(NewEvent::about("port.changed", &port.project, &id, &port.called()))
+            .await?;
         tx.commit().await?;
         Ok(port)
     }
@@ -354,6 +355,6 @@ pub(crate) async fn remove(tx: &mut Tx, port: &PortRecord) -> Result<(), StoreEr
     public_ip::leave(tx, port.id).await?;
     tx.run(sql("DELETE FROM ports WHERE id = $1").bind(port.id.to_string()))
         .await?;
-    tx.event(NewEvent::about("port.deleted", &port.id, &port.called()))
+    tx.event(NewEvent::about("port.deleted", &port.project, &port.id, &port.called()))
         .await
 }

@@ -127,7 +127,8 @@ async fn take(
 }
 
 async fn tell(tx: &mut Tx, record: &PublicIpRecord, kind: &'static str) -> Result<(), StoreError> {
-    tx.event(NewEvent::about(kind, &record.id, &record.address)).await
+    tx.event(NewEvent::about(kind, &record.project, &record.id, &record.address))
+        .await
 }
 
 async fn put(tx: &mut Tx, record: &mut PublicIpRecord, port: Option<PortId>) -> Result<(), StoreError> {

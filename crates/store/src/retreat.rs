@@ -28,7 +28,7 @@ impl Claim {
         self.journal_failed(&mut tx, &fault).await?;
         self.update(&mut tx, self.position, Phase::Undoing, &self.memo, Some(&fault))
             .await?;
-        let event = NewEvent::about("operation.undoing", &self.instance, &before.record.name);
+        let event = before.record.event("operation.undoing");
         let message = Some(fault.message.clone());
         tx.event(NewEvent {
             operation: Some(self.operation),

@@ -110,8 +110,13 @@ async fn insert(tx: &mut Tx, group: &GroupRecord) -> Result<(), StoreError> {
     .bind(to_json(&group.rules)?)
     .bind(group.created_at.as_microsecond());
     tx.run(insert).await?;
-    tx.event(NewEvent::about("security_group.created", &group.id, &group.name))
-        .await
+    tx.event(NewEvent::about(
+        "security_group.created",
+        &group.project,
+        &group.id,
+        &group.name,
+    ))
+    .await
 }
 
 async fn update(tx: &mut Tx, group: &GroupRecord) -> Result<(), StoreError> {
@@ -121,8 +126,13 @@ async fn update(tx: &mut Tx, group: &GroupRecord) -> Result<(), StoreError> {
         .bind(to_json(&group.rules)?)
         .bind(group.id.to_string());
     tx.run(update).await?;
-    tx.event(NewEvent::about("security_group.changed", &group.id, &group.name))
-        .await
+    tx.event(NewEvent::about(
+        "security_group.changed",
+        &group.project,
+        &group.id,
+        &group.name,
+    ))
+    .await
 }
 
 async fn load(tx: &mut Tx, id: SecurityGroupId) -> Result<GroupRecord, StoreError> {
@@ -265,8 +275,13 @@ impl Store {
         }
         let delete = sql("DELETE FROM security_groups WHERE id = $1").bind(id.to_string());
         tx.run(delete).await?;
-        tx.event(NewEvent::about("security_group.deleted", &id, &group.name))
-            .await?;
+        tx.event(NewEvent::about(
+            "security_group.deleted",
+            &group.project,
+            &id,
+            &group.name,
+        ))
+        .await?;
         tx.commit().await?;
         Ok(group)
     }

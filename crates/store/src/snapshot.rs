@@ -104,12 +104,17 @@ pub(crate) async fn insert(tx: &mut Tx, new: &SnapshotRecord, hidden: bool) -> R
 pub(crate) async fn taken(tx: &mut Tx, operation: OperationId, how: Consistency) -> Result<(), StoreError> {
     let update = sql(
         "UPDATE snapshots SET operation = NULL, consistency = $1 WHERE operation = $2 \
-                      RETURNING id, name, hidden",
+                      RETURNING id, project, name, hidden",
     );
     let update = update.bind(to_word(&how)?).bind(operation.to_string());
     for row in tx.all(update).await? {
         if !row.flag("hidden")? {
-            let event = NewEvent::about("snapshot.created", &row.text("id")?, &row.text("name")?);
+            let event = NewEvent::about(
+                "snapshot.created",
+                &row.text("project")?,
+                &row.text("id")?,
+                &row.text("name")?,
+            );
             tx.event(NewEvent {
                 operation: Some(operation),
                 ..event
@@ -179,7 +184,7 @@ impl Store {
     /// [`StoreError::InUse`] while it is being taken.
     pub async fn delete_snapshot(&self, id: SnapshotId) -> Result<Released, StoreError> {
         let mut tx = self.begin().await?;
-        let query = sql("SELECT name, operation FROM snapshots WHERE id = $1").bind(id.to_string());
+        let query = sql("SELECT project, name, operation FROM snapshots WHERE id = $1").bind(id.to_string());
         let row = tx
             .optional(query)
             .await?
@@ -192,8 +197,13 @@ impl Store {
         }
         let layers = forget(&mut tx, id).await?;
         let shelves = image::forget_shelves(&mut tx).await?;
-        tx.event(NewEvent::about("snapshot.deleted", &id, &row.text("name")?))
-            .await?;
+        tx.event(NewEvent::about(
+            "snapshot.deleted",
+            &row.text("project")?,
+            &id,
+            &row.text("name")?,
+        ))
+        .await?;
         tx.commit().await?;
         Ok(Released { layers, shelves })
     }

@@ -111,7 +111,12 @@ pub(crate) async fn insert(tx: &mut Tx, subnet: &SubnetRecord) -> Result<(), Sto
     .bind(i64::from(subnet.nat))
     .bind(subnet.created_at.as_microsecond());
     tx.run(insert).await?;
-    tx.event(NewEvent::about("subnet.created", &subnet.id, &subnet.name))
+    tell(tx, subnet, "subnet.created").await
+}
+
+async fn tell(tx: &mut Tx, subnet: &SubnetRecord, kind: &'static str) -> Result<(), StoreError> {
+    let project = vpc::load(tx, subnet.vpc).await?.project;
+    tx.event(NewEvent::about(kind, &project, &subnet.id, &subnet.name))
         .await
 }
 
@@ -182,7 +187,7 @@ impl Store {
             .bind(i64::from(subnet.nat))
             .bind(id.to_string());
         tx.run(update).await?;
-        tx.event(NewEvent::about("subnet.changed", &id, &subnet.name)).await?;
+        tell(&mut tx, &subnet, "subnet.changed").await?;
         tx.commit().await?;
         Ok(subnet)
     }
@@ -201,7 +206,7 @@ impl Store {
         }
         tx.run(sql("DELETE FROM subnets WHERE id = $1").bind(id.to_string()))
             .await?;
-        tx.event(NewEvent::about("subnet.deleted", &id, &subnet.name)).await?;
+        tell(&mut tx, &subnet, "subnet.deleted").await?;
         tx.commit().await
     }
 

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::layer::{self, Base};
-use crate::operation::{self, OperationRecord, Phase};
+use crate::operation::{self, OperationRecord, Phase, Subject};
 use crate::row::{Columns as _, sql};
 use crate::snapshot::{self, Consistency, SnapshotRecord};
 use crate::task::{Freeze, Task};
@@ -58,7 +58,7 @@ impl Store {
         };
         let mut tx = self.begin().await?;
         volume::check_name(&mut tx, &new.project, &new.name).await?;
-        let operation = begin(&mut tx, (&task, new.id.to_string(), &new.name), by).await?;
+        let operation = begin(&mut tx, &task, subject(&new.project, &new.id, &new.name), by).await?;
         if let Some(freeze) = freeze {
             let source = take(&mut tx, &operation, freeze.volume, VolumeAction::Snapshot).await?;
             hide(&mut tx, &operation, freeze, &source).await?;
@@ -86,7 +86,7 @@ impl Store {
         }
         volume::insert(&mut tx, &record).await?;
         let now = (Some(operation.id), None);
-        volume::tell(&mut tx, (new.id, &new.name), VolumeState::Creating, now).await?;
+        volume::tell(&mut tx, new.id, VolumeState::Creating, now).await?;
         self.begun(tx, operation, task, by).await
     }
 
@@ -101,7 +101,7 @@ impl Store {
         };
         let before = volume::load(&mut tx, id).await?;
         may(&before, action)?;
-        let operation = begin(&mut tx, (&task, id.to_string(), &before.name), by).await?;
+        let operation = begin(&mut tx, &task, subject(&before.project, &id, &before.name), by).await?;
         let volume = take(&mut tx, &operation, id, action).await?;
         match &task {
             Task::AttachVolume {
@@ -149,7 +149,13 @@ impl Store {
             .ok_or_else(|| StoreError::corrupt("task", "it has no volume"))?;
         let before = volume::load(&mut tx, first.volume).await?;
         may(&before, VolumeAction::Snapshot)?;
-        let operation = begin(&mut tx, (&task, first.volume.to_string(), &before.name), by).await?;
+        let operation = begin(
+            &mut tx,
+            &task,
+            subject(&before.project, &first.volume, &before.name),
+            by,
+        )
+        .await?;
         for (freeze, new) in freezes.iter().zip(new) {
             let volume = take(&mut tx, &operation, freeze.volume, VolumeAction::Snapshot).await?;
             let snapshot = snapshot_of(freeze, &volume, (&operation, new.name.clone()), tx.at);
@@ -166,7 +172,7 @@ impl Store {
         };
         let mut tx = self.begin().await?;
         crate::image::check_name(&mut tx, &image.project, &image.name).await?;
-        let operation = begin(&mut tx, (&task, image.id.to_string(), &image.name), by).await?;
+        let operation = begin(&mut tx, &task, subject(&image.project, &image.id, &image.name), by).await?;
         self.begun(tx, operation, task, by).await
     }
 
@@ -191,14 +197,18 @@ impl Store {
     }
 }
 
+fn subject<'a>(project: &'a str, id: &impl ToString, name: &'a Name) -> Subject<'a> {
+    Subject {
+        project,
+        id: id.to_string(),
+        name,
+    }
+}
+
 /// Writes the operation and the first line of its journal.
-async fn begin(
-    tx: &mut Tx,
-    (task, subject, name): (&Task, String, &Name),
-    by: &Requester,
-) -> Result<OperationRecord, StoreError> {
+async fn begin(tx: &mut Tx, task: &Task, subject: Subject<'_>, by: &Requester) -> Result<OperationRecord, StoreError> {
     let params = serde_json::to_value(task).map_err(|error| StoreError::corrupt("params", &error))?;
-    let operation = OperationRecord::begin(tx, task.work(0), (subject, name.to_string()), params, by);
+    let operation = OperationRecord::begin(tx, task.work(0), subject, params, by);
     operation::insert(tx, &operation).await?;
     let line = Entry::of(
         EntryKind::Begun,
@@ -243,7 +253,7 @@ async fn take(
         .bind(operation.id.to_string())
         .bind(id.to_string());
     tx.run(update).await?;
-    volume::tell(tx, (id, &volume.name), through, (Some(operation.id), None)).await?;
+    volume::tell(tx, id, through, (Some(operation.id), None)).await?;
     Ok(volume)
 }
 

@@ -157,11 +157,17 @@ impl TaskClaim {
 
     /// Tells that it has ended: who waits for it need not know what it moved, which may be gone.
     async fn tell_end(&self, tx: &mut Tx, fault: Option<&Fault>) -> Result<(), StoreError> {
-        let query = sql("SELECT subject, subject_name FROM operations WHERE id = $1").bind(self.operation.to_string());
+        let query =
+            sql("SELECT project, subject, subject_name FROM operations WHERE id = $1").bind(self.operation.to_string());
         let Some(row) = tx.optional(query).await? else {
             return Ok(());
         };
-        let event = NewEvent::about("operation.ended", &row.text("subject")?, &row.text("subject_name")?);
+        let event = NewEvent::about(
+            "operation.ended",
+            &row.text("project")?,
+            &row.text("subject")?,
+            &row.text("subject_name")?,
+        );
         tx.event(NewEvent {
             operation: Some(self.operation),
             message: fault.map(|fault| fault.message.clone()),

@@ -183,7 +183,7 @@ async fn rest(
             .bind(moved.id.to_string());
         tx.run(update).await?;
         let message = fault.map(|fault| fault.message.clone());
-        volume::tell(tx, (moved.id, &moved.name), state, (Some(operation), message)).await?;
+        volume::tell(tx, moved.id, state, (Some(operation), message)).await?;
     }
     Ok(())
 }

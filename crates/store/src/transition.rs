@@ -81,7 +81,7 @@ pub(crate) fn state_event(record: &InstanceRecord, why: Why) -> NewEvent {
         state: Some(record.standing.state().as_str()),
         operation: why.operation,
         message: why.message,
-        ..NewEvent::about("instance.state", &record.id, &record.name)
+        ..record.event("instance.state")
     }
 }
 
@@ -99,7 +99,7 @@ pub(crate) async fn remove(tx: &mut Tx, held: &Held, why: Why) -> Result<bool, S
         return Ok(false);
     }
     usage::close(tx, record.id).await?;
-    let gone = NewEvent::about("instance.deleted", &record.id, &record.name);
+    let gone = record.event("instance.deleted");
     tx.event(NewEvent {
         operation: why.operation,
         message: why.message,

@@ -73,19 +73,17 @@ impl VolumeRecord {
 /// A volume that an operation moves.
 pub(crate) struct Moved {
     pub(crate) id: VolumeId,
-    pub(crate) name: Name,
     /// The state at rest before it; none while the volume is made.
     pub(crate) origin: Option<VolumeState>,
 }
 
 /// The volumes that an operation moves.
 pub(crate) async fn moved_by(tx: &mut Tx, operation: OperationId) -> Result<Vec<Moved>, StoreError> {
-    let query = sql("SELECT id, name, origin FROM volumes WHERE operation = $1 ORDER BY id");
+    let query = sql("SELECT id, origin FROM volumes WHERE operation = $1 ORDER BY id");
     let rows = tx.all(query.bind(operation.to_string())).await?;
     let read = |row: &AnyRow| {
         Ok(Moved {
             id: row.parsed("id")?,
-            name: row.parsed("name")?,
             origin: row.maybe_parsed("origin")?,
         })
     };
@@ -140,11 +138,16 @@ pub(crate) async fn check_name(tx: &mut Tx, project: &str, name: &Name) -> Resul
 /// Tells the documented state that a volume is in now.
 pub(crate) async fn tell(
     tx: &mut Tx,
-    (id, name): (VolumeId, &Name),
+    id: VolumeId,
     state: VolumeState,
     (operation, message): (Option<OperationId>, Option<String>),
 ) -> Result<(), StoreError> {
-    let event = NewEvent::about("volume.state", &id, name);
+    let query = sql("SELECT project, name FROM volumes WHERE id = $1").bind(id.to_string());
+    let row = tx
+        .optional(query)
+        .await?
+        .ok_or_else(|| StoreError::not_found("volume", &id))?;
+    let event = NewEvent::about("volume.state", &row.text("project")?, &id, &row.text("name")?);
     tx.event(NewEvent {
         state: Some(state.as_str()),
         operation,
@@ -156,12 +159,12 @@ pub(crate) async fn tell(
 
 /// Forgets a volume, and the layers that nothing else needs.
 pub(crate) async fn remove(tx: &mut Tx, id: VolumeId, operation: OperationId) -> Result<Released, StoreError> {
-    let forget = sql("DELETE FROM volumes WHERE id = $1 RETURNING name, layer");
+    let forget = sql("DELETE FROM volumes WHERE id = $1 RETURNING project, name, layer");
     let Some(row) = tx.optional(forget.bind(id.to_string())).await? else {
         return Ok(Released::default());
     };
     let layers = layer::release(tx, row.maybe_parsed("layer")?).await?;
-    let event = NewEvent::about("volume.deleted", &id, &row.text("name")?);
+    let event = NewEvent::about("volume.deleted", &row.text("project")?, &id, &row.text("name")?);
     tx.event(NewEvent {
         operation: Some(operation),
         ..event
@@ -236,7 +239,8 @@ impl Store {
             }
             check_name(&mut tx, &volume.project, to).await?;
             volume.name = to.clone();
-            tx.event(NewEvent::about("volume.renamed", &id, to)).await?;
+            tx.event(NewEvent::about("volume.renamed", &volume.project, &id, to))
+                .await?;
         }
         if let Some(delete) = delete_on_termination {
             if volume.instance.is_none() {

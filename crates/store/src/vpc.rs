@@ -100,7 +100,7 @@ async fn insert(tx: &mut Tx, project: &str, name: &str) -> Result<VpcId, StoreEr
         .bind(i64::from(number))
         .bind(tx.micros());
     tx.run(vpc).await?;
-    tx.event(NewEvent::about("vpc.created", &id, name)).await?;
+    tx.event(NewEvent::about("vpc.created", project, &id, name)).await?;
     security_group::insert_default(tx, project, id).await?;
     Ok(id)
 }
@@ -135,7 +135,8 @@ impl Store {
         made.ok_or_else(|| StoreError::not_found("VPC", DEFAULT))
     }
 
-    async fn default_network(&self, project: &str) -> Result<Option<VpcRecord>, StoreError> {
+    /// The default VPC of a project, if it is there.
+    pub async fn default_network(&self, project: &str) -> Result<Option<VpcRecord>, StoreError> {
         let query = sql("SELECT * FROM vpcs WHERE project = $1 AND name = $2");
         let query = query.bind(project.to_owned()).bind(DEFAULT);
         self.complete_vpc(self.one(query, VpcRecord::read).await?).await
@@ -184,7 +185,8 @@ impl Store {
         check_name(&mut tx, &vpc.project, name.as_str()).await?;
         let rename = sql("UPDATE vpcs SET name = $1 WHERE id = $2").bind(name.to_string());
         tx.run(rename.bind(id.to_string())).await?;
-        tx.event(NewEvent::about("vpc.changed", &id, name)).await?;
+        tx.event(NewEvent::about("vpc.changed", &vpc.project, &id, name))
+            .await?;
         tx.commit().await
     }
 
@@ -211,7 +213,8 @@ impl Store {
         ] {
             tx.run(sql(delete).bind(id.to_string())).await?;
         }
-        tx.event(NewEvent::about("vpc.deleted", &id, &vpc.name)).await?;
+        tx.event(NewEvent::about("vpc.deleted", &vpc.project, &id, &vpc.name))
+            .await?;
         tx.commit().await
     }
 

@@ -11,6 +11,7 @@ fn at(millis: i64) -> Timestamp {
 
 fn operation(action: Action, asked: i64, ended: Option<i64>, phase: Phase) -> OperationRecord {
     OperationRecord {
+        project: "default".to_owned(),
         id: OperationId::new(),
         work: Work::Instance(Position::first(action)),
         subject: InstanceId::new().to_string(),
@@ -42,6 +43,7 @@ fn journal(operation: &OperationRecord, lines: &[(i64, Action, usize, EntryKind,
 
 fn event(millis: i64, kind: &str, state: Option<&str>, operation: Option<&OperationRecord>) -> EventRecord {
     EventRecord {
+        project: "default".to_owned(),
         seq: millis,
         at: at(millis),
         kind: kind.to_owned(),

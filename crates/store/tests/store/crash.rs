@@ -127,7 +127,7 @@ async fn a_request_that_goes_away_leaves_no_half_of_it(bed: Bed) {
         let _ = tokio::time::timeout(patience, bed.store.create_instances(vec![new], &by())).await;
     }
     bed.store.insert_keypair(&keypair("last")).await.unwrap();
-    let committed = bed.store.events_after(before, 1000).await.unwrap();
+    let committed = bed.store.events_after(None, before, 1000).await.unwrap();
     for event in &committed {
         assert_eq!(*events.recv().await.unwrap(), *event);
     }

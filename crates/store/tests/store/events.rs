@@ -33,7 +33,7 @@ async fn events_have_no_gaps_under_concurrency(bed: Bed) {
     for task in tasks {
         task.await.unwrap();
     }
-    let all = bed.store.events_after(before, 10_000).await.unwrap();
+    let all = bed.store.events_after(None, before, 10_000).await.unwrap();
     // Building and five more states, then Active; and the pairs.
     assert_eq!(all.len(), 8 * (7 + 10));
     for (place, event) in (1..).zip(&all) {
@@ -41,7 +41,7 @@ async fn events_have_no_gaps_under_concurrency(bed: Bed) {
         assert_eq!(*told.recv().await.unwrap(), *event);
     }
     assert_eq!(bed.store.last_seq().await.unwrap(), all.last().unwrap().seq);
-    let page = bed.store.events_after(before + 3, 2).await.unwrap();
+    let page = bed.store.events_after(None, before + 3, 2).await.unwrap();
     assert_eq!(
         page.iter().map(|event| event.seq).collect::<Vec<_>>(),
         [before + 4, before + 5]
@@ -50,7 +50,7 @@ async fn events_have_no_gaps_under_concurrency(bed: Bed) {
 
 /// What is told of an instance, in short.
 async fn told(bed: &Bed, id: berth_model::InstanceId) -> Vec<String> {
-    let all = bed.store.events_after(0, 10_000).await.unwrap();
+    let all = bed.store.events_after(None, 0, 10_000).await.unwrap();
     let short = |event: &EventRecord| {
         let parts = [Some(event.kind.clone()), event.state.clone(), event.message.clone()];
         parts.into_iter().flatten().collect::<Vec<_>>().join(" | ")
@@ -94,7 +94,7 @@ async fn a_life_is_told(bed: Bed) {
             "instance.deleted",
         ]
     );
-    let events = bed.store.events_after(0, 1000).await.unwrap();
+    let events = bed.store.events_after(None, 0, 1000).await.unwrap();
     let event = events.iter().find(|event| event.kind == "operation.cancelled").unwrap();
     assert_eq!(event.operation, Some(reboot.operation()), "who waits for it is woken");
     assert!(

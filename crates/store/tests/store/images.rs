@@ -32,7 +32,7 @@ async fn an_image_is_changed_or_left_as_it_was(bed: Bed) {
         ),
         ("win", Gib(100), image.sha256)
     );
-    let events = bed.store.events_after(0, 10_000).await.unwrap();
+    let events = bed.store.events_after(None, 0, 10_000).await.unwrap();
     let told = events.last().unwrap();
     assert_eq!((told.kind.as_str(), told.name.as_str()), ("image.changed", "win"));
     // A default image is every project's; one of a project's own goes before it.

@@ -17,6 +17,7 @@ mod networks;
 mod once;
 mod open;
 mod postgres;
+mod projects;
 mod public_ips;
 mod records;
 mod served;

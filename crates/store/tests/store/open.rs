@@ -97,7 +97,7 @@ async fn a_file_that_cannot_be_opened_is_named() {
     }
 }
 
-/// Runs something on a file system of 1 MiB that only its own thread sees, and that ends with it.
+/// Runs something on a file system of 4 MiB that only its own thread sees, and that ends with it.
 fn on_a_small_disk(body: impl FnOnce(&Path) + Send + 'static) {
     let dir = tempfile::tempdir().unwrap();
     let at = dir.path().to_owned();
@@ -114,7 +114,7 @@ fn on_a_small_disk(body: impl FnOnce(&Path) + Send + 'static) {
             None::<&str>,
         )
         .unwrap();
-        mount(Some("tmpfs"), &at, Some("tmpfs"), MsFlags::empty(), Some("size=1m")).unwrap();
+        mount(Some("tmpfs"), &at, Some("tmpfs"), MsFlags::empty(), Some("size=4m")).unwrap();
         body(&at);
     });
     thread.join().unwrap();
@@ -135,7 +135,7 @@ fn a_full_disk_is_said_to_be_full_and_recovered_from() {
         block_on(async {
             let store = Store::open(&Database::Sqlite(dir.join("berth.db"))).await.unwrap();
             let filler = dir.join("filler");
-            std::fs::write(&filler, vec![0; 400 << 10]).unwrap();
+            std::fs::write(&filler, vec![0; 3 << 20]).unwrap();
             let write_on = async || {
                 for number in 0..2000 {
                     store.insert_keypair(&keypair(&format!("key-{number}"))).await?;

@@ -239,7 +239,7 @@ async fn lists_are_paged_by_age(bed: Bed) {
     assert_eq!(page(None, 100, None).await.len(), 6);
     let operations = bed
         .store
-        .operations(None, Page { limit: 3, after: None })
+        .operations(None, None, Page { limit: 3, after: None })
         .await
         .unwrap();
     assert!(
@@ -250,7 +250,7 @@ async fn lists_are_paged_by_age(bed: Bed) {
     );
     let of_one = bed
         .store
-        .operations(Some(&ids[4].to_string()), Page { limit: 3, after: None })
+        .operations(None, Some(&ids[4].to_string()), Page { limit: 3, after: None })
         .await
         .unwrap();
     assert_eq!(
@@ -330,9 +330,13 @@ async fn keypairs_are_read_back(bed: Bed) {
             .unwrap(),
         std::slice::from_ref(&bed.key)
     );
-    bed.store.delete_keypair(bed.key.id).await.unwrap();
+    bed.store.delete_keypair(bed.key.id, &bed.key.owner).await.unwrap();
     assert_eq!(
-        bed.store.delete_keypair(bed.key.id).await.unwrap_err().code(),
+        bed.store
+            .delete_keypair(bed.key.id, &bed.key.owner)
+            .await
+            .unwrap_err()
+            .code(),
         Code::NotFound
     );
     assert_eq!(
@@ -385,7 +389,7 @@ async fn what_is_gone_leaves_its_operations(bed: Bed) {
     assert_eq!(bed.store.user_data(new.id).await.unwrap(), None);
     let operations = bed
         .store
-        .operations(Some(&new.id.to_string()), Page { limit: 9, after: None })
+        .operations(None, Some(&new.id.to_string()), Page { limit: 9, after: None })
         .await
         .unwrap();
     assert_eq!(

@@ -4,7 +4,7 @@ use std::future::Future;
 
 use berth_model::{
     Action, DiskBus, DiskFormat, Firmware, Gib, ImageId, ImageProperties, InstanceId, KeyPairId, LayerId, Mac, Name,
-    OsFamily, Policy, PortId, Position, Stable, Visibility, VolumeId, default_catalog,
+    OsFamily, Policy, PortId, Position, Stable, User, Visibility, VolumeId, default_catalog,
 };
 use berth_store::{
     Claim, Database, Fault, Found, ImageRecord, InstanceRecord, KeyPairRecord, NetworkTemplate, NewInstance, NicOfNew,
@@ -103,6 +103,7 @@ pub(crate) fn keypair(named: &str) -> KeyPairRecord {
     KeyPairRecord {
         id: KeyPairId::new(),
         project: "default".to_owned(),
+        owner: User::root(),
         name: name(named),
         public_key: "ssh-ed25519 AAAA me@here".to_owned(),
         fingerprint: "SHA256:abc".to_owned(),
