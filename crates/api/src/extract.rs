@@ -1,16 +1,14 @@
 //! What comes in, parsed into types at the border; what can't be parsed is answered with a problem.
 
-use axum::extract::connect_info::Connected;
 use axum::extract::rejection::{JsonRejection, QueryRejection};
 use axum::extract::{ConnectInfo, FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
-use axum::serve::IncomingStream;
 use berth_engine::{Once, Page, Requester};
 use berth_model::Code;
 use berth_model::limits::PAGE_MAX;
 use serde::de::DeserializeOwned;
-use tokio::net::UnixListener;
 
+use crate::Peer;
 use crate::problem::ApiError;
 
 /// A JSON body.
@@ -59,20 +57,6 @@ impl<T: DeserializeOwned + Default, S: Send + Sync> FromRequest<S> for MaybeBody
     }
 }
 
-/// Who is at the other end of the socket, as the kernel says.
-#[derive(Debug, Clone, Copy)]
-pub struct Peer {
-    uid: Option<u32>,
-}
-
-impl Connected<IncomingStream<'_, UnixListener>> for Peer {
-    fn connect_info(stream: IncomingStream<'_, UnixListener>) -> Self {
-        Self {
-            uid: stream.io().peer_cred().ok().map(|peer| peer.uid()),
-        }
-    }
-}
-
 /// Who asks, as it is written into the journal.
 pub(crate) struct By(pub(crate) Requester);
 
@@ -82,10 +66,18 @@ impl<S: Send + Sync> FromRequestParts<S> for By {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         let peer = ConnectInfo::<Peer>::from_request_parts(parts, state)
             .await
-            .ok()
-            .and_then(|info| info.0.uid);
+            .map(|info| info.0);
+        let who = match peer {
+            Ok(Peer::Unix { uid, .. }) => format!("uid {uid}"),
+            Ok(Peer::Tls {
+                certificate: Some(user),
+                ..
+            }) => user.to_string(),
+            Ok(Peer::Tls { address, .. }) => address.to_string(),
+            Err(_) => "unknown".to_owned(),
+        };
         Ok(Self(Requester {
-            who: peer.map_or_else(|| "unknown".to_owned(), |uid| format!("uid {uid}")),
+            who,
             once: parts.extensions.get::<Once>().cloned(),
         }))
     }

@@ -24,6 +24,7 @@ mod linger;
 mod metadata;
 mod once;
 mod operation;
+mod peer;
 mod port;
 mod problem;
 mod public_ip;
@@ -46,8 +47,8 @@ use utoipa::OpenApi;
 use utoipa::openapi::OpenApi as Document;
 use utoipa_axum::router::OpenApiRouter;
 
-pub use extract::Peer;
 pub use metadata::{metadata_router, serve_guests, serve_metadata};
+pub use peer::Peer;
 pub use problem::ApiError;
 
 /// The largest JSON body in bytes; images come as streams and have no such bound.
