@@ -1,6 +1,6 @@
 //! Key pairs on the wire.
 
-use berth_model::{KeyPairId, Name};
+use berth_model::{KeyPairId, Name, User};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -37,6 +37,9 @@ pub struct KeyPairView {
     /// Its name.
     #[schema(value_type = String)]
     pub name: Name,
+    /// The user who made it: only they delete it.
+    #[schema(value_type = String)]
+    pub owner: User,
     /// The public key in OpenSSH's one-line form.
     pub public_key: String,
     /// The SHA-256 fingerprint, as `ssh-keygen -l` prints it.

@@ -12,6 +12,7 @@
 //!   /v1/ports       port        /v1/public-ips, /v1/public-ip-pools     public_ip
 //! ```
 
+mod access;
 mod catalog;
 mod check;
 mod event;
@@ -32,6 +33,10 @@ mod subnet;
 mod volume;
 mod vpc;
 
+pub use access::{
+    ChangeProject, CreateProject, CreateToken, CreatedToken, MemberView, PROJECT_HEADER, ProjectView, RoleView,
+    SetMember, TokenView, WhoAmI,
+};
 pub use catalog::CatalogEntryView;
 pub use check::{FindingView, HostCheck};
 pub use event::EventView;

@@ -18,6 +18,7 @@ use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::auth::Scope;
 use crate::extract::Query;
 use crate::problem::ApiError;
 use crate::{App, views};
@@ -46,6 +47,7 @@ struct Since {
     responses((status = 200, body = EventView, content_type = "text/event-stream")))]
 async fn watch(
     State(app): State<App>,
+    scope: Scope,
     Query(query): Query<Since>,
     headers: HeaderMap,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, ApiError> {
@@ -60,6 +62,7 @@ async fn watch(
     };
     let tail = Tail {
         engine: app.engine,
+        only: scope.only().map(str::to_owned),
         live,
         last: after,
         backlog: VecDeque::new(),
@@ -81,6 +84,8 @@ fn shown(record: &EventRecord) -> Event {
 /// A reader of the event log: from the store while it is behind, live once it isn't.
 struct Tail {
     engine: Engine,
+    /// The project whose events are told; none for all.
+    only: Option<String>,
     live: Receiver<Arc<EventRecord>>,
     last: i64,
     backlog: VecDeque<Arc<EventRecord>>,
@@ -88,6 +93,10 @@ struct Tail {
 }
 
 impl Tail {
+    fn tells(&self, event: &EventRecord) -> bool {
+        self.only.as_ref().is_none_or(|only| *only == event.project)
+    }
+
     /// The next event; none when the daemon goes down.
     async fn next(&mut self) -> Option<Arc<EventRecord>> {
         loop {
@@ -96,13 +105,17 @@ impl Tail {
                 return Some(event);
             }
             if self.behind {
-                let events = self.engine.events_after(self.last, BATCH).await.ok()?;
+                let events = self
+                    .engine
+                    .events_after(self.only.as_deref(), self.last, BATCH)
+                    .await
+                    .ok()?;
                 self.behind = !events.is_empty();
                 self.backlog = events.into_iter().map(Arc::new).collect();
                 continue;
             }
             match self.live.recv().await {
-                Ok(event) if event.seq > self.last => self.backlog.push_back(event),
+                Ok(event) if event.seq > self.last && self.tells(&event) => self.backlog.push_back(event),
                 Ok(_) => {}
                 Err(RecvError::Lagged(_)) => self.behind = true,
                 Err(RecvError::Closed) => return None,

@@ -1,14 +1,14 @@
 //! What comes in, parsed into types at the border; what can't be parsed is answered with a problem.
 
 use axum::extract::rejection::{JsonRejection, QueryRejection};
-use axum::extract::{ConnectInfo, FromRequest, FromRequestParts, Request};
+use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
 use berth_engine::{Once, Page, Requester};
 use berth_model::Code;
 use berth_model::limits::PAGE_MAX;
 use serde::de::DeserializeOwned;
 
-use crate::Peer;
+use crate::auth::Caller;
 use crate::problem::ApiError;
 
 /// A JSON body.
@@ -64,23 +64,27 @@ impl<S: Send + Sync> FromRequestParts<S> for By {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-        let peer = ConnectInfo::<Peer>::from_request_parts(parts, state)
-            .await
-            .map(|info| info.0);
-        let who = match peer {
-            Ok(Peer::Unix { uid, .. }) => format!("uid {uid}"),
-            Ok(Peer::Tls {
-                certificate: Some(user),
-                ..
-            }) => user.to_string(),
-            Ok(Peer::Tls { address, .. }) => address.to_string(),
-            Err(_) => "unknown".to_owned(),
-        };
+        let caller = Caller::from_request_parts(parts, state).await?;
         Ok(Self(Requester {
-            who,
+            who: caller.user.to_string(),
             once: parts.extensions.get::<Once>().cloned(),
         }))
     }
+}
+
+/// The most characters of a description.
+const DESCRIPTION_MAX: usize = 255;
+
+/// A description in words, if it can be one.
+pub(crate) fn described(description: Option<String>) -> Result<Option<String>, ApiError> {
+    if let Some(text) = &description
+        && (text.chars().count() > DESCRIPTION_MAX || text.chars().any(char::is_control))
+    {
+        let message =
+            format!("a description has at most {DESCRIPTION_MAX} characters, none of them a control character");
+        return Err(ApiError::invalid("description", message));
+    }
+    Ok(description)
 }
 
 /// How many entries a page has if the request doesn't say.

@@ -3,10 +3,11 @@
 use axum::Json;
 use axum::extract::{Path, State};
 use berth_api_types::{Happened, HistoryEntry, Page, PageQuery, Problem, StepOutcome};
-use berth_engine::{DEFAULT_PROJECT, StepEnd};
+use berth_engine::StepEnd;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::auth::Scope;
 use crate::extract::{Query, page};
 use crate::problem::ApiError;
 use crate::{App, views};
@@ -22,10 +23,11 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
     responses((status = 200, body = Page<HistoryEntry>), (status = "4XX", body = Problem)))]
 async fn list(
     State(app): State<App>,
+    scope: Scope,
     Path(reference): Path<String>,
     Query(query): Query<PageQuery>,
 ) -> Result<Json<Page<HistoryEntry>>, ApiError> {
-    let history = app.engine.history(DEFAULT_PROJECT, &reference, page(&query)?).await?;
+    let history = app.engine.history(&scope.project, &reference, page(&query)?).await?;
     Ok(Json(Page {
         items: history.entries.iter().map(entry).collect(),
         next: history.next.map(|id| id.to_string()),

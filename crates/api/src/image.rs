@@ -5,13 +5,14 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use berth_api_types::{ImageListQuery, ImageSettings, ImageView, OperationView, Page, PageQuery, Problem, PullImage};
-use berth_engine::{DEFAULT_PROJECT, NewImage};
-use berth_model::{Code, ImageProperties, Mirror};
+use berth_engine::{ImageRecord, NewImage};
+use berth_model::{Code, ImageProperties, Mirror, Visibility};
 use futures::TryStreamExt as _;
 use tokio_util::io::{ReaderStream, StreamReader, SyncIoBridge};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::auth::{Caller, Scope};
 use crate::extract::{Body, By, Query, page, paged};
 use crate::instance::accepted;
 use crate::problem::ApiError;
@@ -27,11 +28,15 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
 
 /// Lists images, oldest first.
 #[utoipa::path(get, path = "/v1/images", params(ImageListQuery), responses((status = 200, body = Page<ImageView>)))]
-async fn list(State(app): State<App>, Query(query): Query<ImageListQuery>) -> Result<Json<Page<ImageView>>, ApiError> {
+async fn list(
+    State(app): State<App>,
+    scope: Scope,
+    Query(query): Query<ImageListQuery>,
+) -> Result<Json<Page<ImageView>>, ApiError> {
     let (limit, after) = (query.limit, query.after);
     let page = page(&PageQuery { limit, after })?;
     let limit = page.limit;
-    let images = app.engine.list_images(DEFAULT_PROJECT, query.visibility, page).await?;
+    let images = app.engine.list_images(&scope.project, query.visibility, page).await?;
     let items = images.iter().map(views::image).collect();
     Ok(Json(paged(items, limit, |image: &ImageView| image.id.to_string())))
 }
@@ -42,6 +47,8 @@ async fn list(State(app): State<App>, Query(query): Query<ImageListQuery>) -> Re
     responses((status = 201, body = ImageView), (status = "4XX", body = Problem)))]
 async fn import(
     State(app): State<App>,
+    scope: Scope,
+    caller: Caller,
     Query(settings): Query<ImageSettings>,
     headers: HeaderMap,
     body: axum::body::Body,
@@ -58,9 +65,10 @@ async fn import(
         properties: ImageProperties::default(),
     };
     settings.apply(&mut new.properties);
+    may_make(&caller, new.visibility)?;
     let image = app
         .engine
-        .import_image(DEFAULT_PROJECT, new, Box::new(reader), length)
+        .import_image(&scope.project, new, Box::new(reader), length)
         .await?;
     Ok((StatusCode::CREATED, Json(views::image(&image))))
 }
@@ -69,7 +77,13 @@ async fn import(
 /// connection, or the daemon, breaks off.
 #[utoipa::path(post, path = "/v1/images/pull", request_body = PullImage,
     responses((status = 202, body = OperationView), (status = "4XX", body = Problem)))]
-async fn pull(State(app): State<App>, By(by): By, Body(body): Body<PullImage>) -> Result<Response, ApiError> {
+async fn pull(
+    State(app): State<App>,
+    scope: Scope,
+    caller: Caller,
+    By(by): By,
+    Body(body): Body<PullImage>,
+) -> Result<Response, ApiError> {
     let (pull, mut properties, name) = match (&body.catalog, body.url) {
         (Some(entry), None) => {
             let given = body.mirror.as_deref().map(str::parse).transpose();
@@ -106,20 +120,21 @@ async fn pull(State(app): State<App>, By(by): By, Body(body): Body<PullImage>) -
         (None, None) => return Err(ApiError::invalid("name", "an image needs one")),
     };
     let visibility = body.settings.visibility.unwrap_or_default();
+    may_make(&caller, visibility)?;
     body.settings.apply(&mut properties);
     let new = NewImage {
         name,
         visibility,
         properties,
     };
-    Ok(accepted(&app.engine.pull_image(DEFAULT_PROJECT, new, pull, &by).await?))
+    Ok(accepted(&app.engine.pull_image(&scope.project, new, pull, &by).await?))
 }
 
 /// The file of an image: qcow2, with all that it needs in itself.
 #[utoipa::path(get, path = "/v1/images/{image}/file", params(("image" = String, description = "name or id")),
     responses((status = 200, body = Vec<u8>, content_type = "application/octet-stream"), (status = "4XX", body = Problem)))]
-async fn export(State(app): State<App>, Path(reference): Path<String>) -> Result<Response, ApiError> {
-    let image = app.engine.find_image(DEFAULT_PROJECT, &reference).await?;
+async fn export(State(app): State<App>, scope: Scope, Path(reference): Path<String>) -> Result<Response, ApiError> {
+    let image = app.engine.find_image(&scope.project, &reference).await?;
     let file = tokio::fs::File::from_std(app.engine.export_image(image.id).await?);
     let body = axum::body::Body::from_stream(ReaderStream::with_capacity(file, EXPORTED_AT_ONCE));
     let headers = [
@@ -135,9 +150,13 @@ const EXPORTED_AT_ONCE: usize = 1 << 20;
 /// Shows an image.
 #[utoipa::path(get, path = "/v1/images/{image}", params(("image" = String, description = "name or id")),
     responses((status = 200, body = ImageView), (status = "4XX", body = Problem)))]
-async fn show(State(app): State<App>, Path(reference): Path<String>) -> Result<Json<ImageView>, ApiError> {
+async fn show(
+    State(app): State<App>,
+    scope: Scope,
+    Path(reference): Path<String>,
+) -> Result<Json<ImageView>, ApiError> {
     Ok(Json(views::image(
-        &app.engine.find_image(DEFAULT_PROJECT, &reference).await?,
+        &app.engine.find_image(&scope.project, &reference).await?,
     )))
 }
 
@@ -148,10 +167,14 @@ async fn show(State(app): State<App>, Path(reference): Path<String>) -> Result<J
     responses((status = 200, body = ImageView), (status = "4XX", body = Problem)))]
 async fn change(
     State(app): State<App>,
+    scope: Scope,
+    caller: Caller,
     Path(reference): Path<String>,
     Body(settings): Body<ImageSettings>,
 ) -> Result<Json<ImageView>, ApiError> {
-    let image = app.engine.find_image(DEFAULT_PROJECT, &reference).await?;
+    let image = app.engine.find_image(&scope.project, &reference).await?;
+    may_change(&caller, &scope, &image)?;
+    may_make(&caller, settings.visibility.unwrap_or_default())?;
     let change = |image: &mut berth_engine::ImageRecord| {
         if let Some(name) = &settings.name {
             image.name = name.clone();
@@ -166,8 +189,30 @@ async fn change(
 /// Deletes an image that no volume is built on.
 #[utoipa::path(delete, path = "/v1/images/{image}", params(("image" = String, description = "name or id")),
     responses((status = 204), (status = "4XX", body = Problem)))]
-async fn delete(State(app): State<App>, Path(reference): Path<String>) -> Result<StatusCode, ApiError> {
-    let image = app.engine.find_image(DEFAULT_PROJECT, &reference).await?;
+async fn delete(
+    State(app): State<App>,
+    scope: Scope,
+    caller: Caller,
+    Path(reference): Path<String>,
+) -> Result<StatusCode, ApiError> {
+    let image = app.engine.find_image(&scope.project, &reference).await?;
+    may_change(&caller, &scope, &image)?;
     app.engine.delete_image(image.id).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Refuses a default image from anybody but the operator: it is every project's.
+fn may_make(caller: &Caller, visibility: Visibility) -> Result<(), ApiError> {
+    match visibility {
+        Visibility::Default => caller.must_be_operator("make an image a default one"),
+        Visibility::Private => Ok(()),
+    }
+}
+
+/// Refuses what is done to an image that isn't the project's own: default images are the operator's.
+fn may_change(caller: &Caller, scope: &Scope, image: &ImageRecord) -> Result<(), ApiError> {
+    if image.visibility == Visibility::Default || image.project != scope.project {
+        return caller.must_be_operator("change or delete a default image");
+    }
+    Ok(())
 }

@@ -10,15 +10,14 @@ use berth_api_types::{
     CreateInstances, Created, InstanceView, NicOfInstance, OperationView, Page, PageQuery, Problem, PublicIpOfInstance,
     RebootInstance, StopInstance, VolumeOfInstance,
 };
-use berth_engine::{
-    DEFAULT_PROJECT, InstanceRecord, NewOrExisting, StopRequest, WantedNic, WantedPublicIp, WantedVolume,
-};
-use berth_model::Policy;
+use berth_engine::{InstanceRecord, NewOrExisting, StopRequest, WantedNic, WantedPublicIp, WantedVolume};
+use berth_model::{Kind, Policy};
 use serde::Deserialize;
 use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::auth::Scope;
 use crate::extract::{Body, By, MaybeBody, Query, page, paged};
 use crate::problem::ApiError;
 use crate::{App, stream, views};
@@ -37,10 +36,14 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
 
 /// Lists instances, oldest first.
 #[utoipa::path(get, path = "/v1/instances", params(PageQuery), responses((status = 200, body = Page<InstanceView>)))]
-async fn list(State(app): State<App>, Query(query): Query<PageQuery>) -> Result<Json<Page<InstanceView>>, ApiError> {
+async fn list(
+    State(app): State<App>,
+    scope: Scope,
+    Query(query): Query<PageQuery>,
+) -> Result<Json<Page<InstanceView>>, ApiError> {
     let page = page(&query)?;
     let limit = page.limit;
-    let details = app.engine.list_instances(DEFAULT_PROJECT, page).await?;
+    let details = app.engine.list_instances(&scope.project, page).await?;
     let items = details.iter().map(views::instance).collect();
     Ok(Json(paged(items, limit, |instance: &InstanceView| {
         instance.id.to_string()
@@ -52,6 +55,7 @@ async fn list(State(app): State<App>, Query(query): Query<PageQuery>) -> Result<
     responses((status = 202, body = Created), (status = "4XX", body = Problem)))]
 async fn create(
     State(app): State<App>,
+    scope: Scope,
     By(by): By,
     Body(body): Body<CreateInstances>,
 ) -> Result<(StatusCode, Json<Created>), ApiError> {
@@ -63,6 +67,9 @@ async fn create(
         ),
         None => None,
     };
+    if body.public_ip.is_some() {
+        scope.must_manage(Kind::PublicIps)?;
+    }
     let request = berth_engine::CreateInstances {
         name: body.name,
         image: body.image,
@@ -81,7 +88,7 @@ async fn create(
         groups: body.security_groups,
         public_ip: body.public_ip.map(wanted_public_ip).transpose()?,
     };
-    let operations = app.engine.create_instances(DEFAULT_PROJECT, request, &by).await?;
+    let operations = app.engine.create_instances(&scope.project, request, &by).await?;
     let created = Created {
         operations: operations.iter().map(views::operation).collect(),
     };
@@ -111,24 +118,41 @@ fn wanted_public_ip(wanted: PublicIpOfInstance) -> Result<WantedPublicIp, ApiErr
 /// Shows an instance.
 #[utoipa::path(get, path = "/v1/instances/{instance}", params(("instance" = String, description = "name or id")),
     responses((status = 200, body = InstanceView), (status = "4XX", body = Problem)))]
-async fn show(State(app): State<App>, Path(reference): Path<String>) -> Result<Json<InstanceView>, ApiError> {
-    let detail = app.engine.describe_instance(find(&app, &reference).await?).await?;
+async fn show(
+    State(app): State<App>,
+    scope: Scope,
+    Path(reference): Path<String>,
+) -> Result<Json<InstanceView>, ApiError> {
+    let detail = app
+        .engine
+        .describe_instance(find(&app, &scope, &reference).await?)
+        .await?;
     Ok(Json(views::instance(&detail)))
 }
 
 /// Deletes an instance, from any state; cancels the operation in flight.
 #[utoipa::path(delete, path = "/v1/instances/{instance}", params(("instance" = String, description = "name or id")),
     responses((status = 202, body = OperationView), (status = "4XX", body = Problem)))]
-async fn delete(State(app): State<App>, By(by): By, Path(reference): Path<String>) -> Result<Response, ApiError> {
-    let instance = find(&app, &reference).await?;
+async fn delete(
+    State(app): State<App>,
+    scope: Scope,
+    By(by): By,
+    Path(reference): Path<String>,
+) -> Result<Response, ApiError> {
+    let instance = find(&app, &scope, &reference).await?;
     Ok(accepted(&app.engine.delete_instance(instance.id, &by).await?))
 }
 
 /// Switches an instance on.
 #[utoipa::path(post, path = "/v1/instances/{instance}/actions/start", params(("instance" = String, description = "name or id")),
     responses((status = 202, body = OperationView), (status = "4XX", body = Problem)))]
-async fn start(State(app): State<App>, By(by): By, Path(reference): Path<String>) -> Result<Response, ApiError> {
-    let instance = find(&app, &reference).await?;
+async fn start(
+    State(app): State<App>,
+    scope: Scope,
+    By(by): By,
+    Path(reference): Path<String>,
+) -> Result<Response, ApiError> {
+    let instance = find(&app, &scope, &reference).await?;
     Ok(accepted(&app.engine.start_instance(instance.id, &by).await?))
 }
 
@@ -137,11 +161,12 @@ async fn start(State(app): State<App>, By(by): By, Path(reference): Path<String>
     request_body = StopInstance, responses((status = 202, body = OperationView), (status = "4XX", body = Problem)))]
 async fn stop(
     State(app): State<App>,
+    scope: Scope,
     By(by): By,
     Path(reference): Path<String>,
     MaybeBody(body): MaybeBody<StopInstance>,
 ) -> Result<Response, ApiError> {
-    let instance = find(&app, &reference).await?;
+    let instance = find(&app, &scope, &reference).await?;
     let grace_seconds = if body.force { Some(0) } else { body.timeout_seconds };
     Ok(accepted(
         &app.engine
@@ -155,11 +180,12 @@ async fn stop(
     request_body = RebootInstance, responses((status = 202, body = OperationView), (status = "4XX", body = Problem)))]
 async fn reboot(
     State(app): State<App>,
+    scope: Scope,
     By(by): By,
     Path(reference): Path<String>,
     MaybeBody(body): MaybeBody<RebootInstance>,
 ) -> Result<Response, ApiError> {
-    let instance = find(&app, &reference).await?;
+    let instance = find(&app, &scope, &reference).await?;
     Ok(accepted(
         &app.engine.reboot_instance(instance.id, body.hard, &by).await?,
     ))
@@ -170,10 +196,11 @@ async fn reboot(
     responses((status = 101, description = "raw bytes from here on"), (status = "4XX", body = Problem)))]
 async fn console(
     State(app): State<App>,
+    scope: Scope,
     Path(reference): Path<String>,
     request: Request,
 ) -> Result<Response, ApiError> {
-    let instance = find(&app, &reference).await?;
+    let instance = find(&app, &scope, &reference).await?;
     stream::upgrade(request, app.engine.console(&instance)).await
 }
 
@@ -192,10 +219,11 @@ struct Lines {
     responses((status = 200, body = String, content_type = "text/plain"), (status = "4XX", body = Problem)))]
 async fn console_log(
     State(app): State<App>,
+    scope: Scope,
     Path(reference): Path<String>,
     Query(query): Query<Lines>,
 ) -> Result<Response, ApiError> {
-    let instance = find(&app, &reference).await?;
+    let instance = find(&app, &scope, &reference).await?;
     let text = app
         .engine
         .console_log(&instance, query.lines.unwrap_or(usize::MAX))
@@ -209,12 +237,13 @@ async fn console_log(
     responses((status = 101, description = "raw bytes from here on"), (status = "4XX", body = Problem)))]
 async fn tcp(
     State(app): State<App>,
+    scope: Scope,
     Path((reference, port)): Path<(String, String)>,
     request: Request,
 ) -> Result<Response, ApiError> {
     let wrong = || ApiError::invalid("port", format!("'{port}' is not a port between 1 and 65535"));
     let port = port.parse().ok().filter(|port| *port > 0).ok_or_else(wrong)?;
-    let instance = find(&app, &reference).await?;
+    let instance = find(&app, &scope, &reference).await?;
     stream::upgrade(request, app.engine.connect(&instance, port)).await
 }
 
@@ -232,8 +261,8 @@ fn wanted(volume: VolumeOfInstance) -> Result<WantedVolume, ApiError> {
     })
 }
 
-pub(crate) async fn find(app: &App, reference: &str) -> Result<InstanceRecord, ApiError> {
-    Ok(app.engine.find_instance(DEFAULT_PROJECT, reference).await?)
+pub(crate) async fn find(app: &App, scope: &Scope, reference: &str) -> Result<InstanceRecord, ApiError> {
+    Ok(app.engine.find_instance(&scope.project, reference).await?)
 }
 
 pub(crate) fn accepted(operation: &berth_engine::OperationRecord) -> Response {

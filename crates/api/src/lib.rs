@@ -9,6 +9,7 @@
 //!                     └────────── problem+json ◀──┘
 //! ```
 
+mod auth;
 mod catalog;
 mod check;
 mod event;
@@ -27,12 +28,14 @@ mod operation;
 mod peer;
 mod port;
 mod problem;
+mod project;
 mod public_ip;
 mod resize;
 mod security_group;
 mod snapshot;
 mod stream;
 mod subnet;
+mod token;
 mod views;
 mod volume;
 mod vpc;
@@ -47,6 +50,8 @@ use utoipa::OpenApi;
 use utoipa::openapi::OpenApi as Document;
 use utoipa_axum::router::OpenApiRouter;
 
+use crate::auth::Auth;
+pub use auth::AuthSettings;
 pub use metadata::{metadata_router, serve_guests, serve_metadata};
 pub use peer::Peer;
 pub use problem::ApiError;
@@ -59,6 +64,7 @@ const BODY_MAX: usize = 4 << 20;
 struct App {
     engine: Engine,
     about: Arc<About>,
+    auth: Arc<Auth>,
 }
 
 /// What the daemon knows of itself and the engine doesn't.
@@ -98,12 +104,15 @@ fn described() -> OpenApiRouter<App> {
         .merge(security_group::routes())
         .merge(port::routes())
         .merge(public_ip::routes())
+        .merge(project::routes())
+        .merge(token::routes())
         .merge(instance_type::routes())
         .merge(operation::routes())
         .merge(event::routes())
         .merge(host::routes())
         .merge(check::routes());
     once::describe(router.get_openapi_mut());
+    auth::describe(router.get_openapi_mut());
     router
 }
 
@@ -113,11 +122,12 @@ pub fn openapi() -> Document {
 }
 
 /// The router that serves the API.
-pub fn router(engine: Engine, about: About) -> Router {
+pub fn router(engine: Engine, about: About, auth: AuthSettings) -> Router {
     let (router, document) = described().split_for_parts();
     let app = App {
         engine,
         about: Arc::new(about),
+        auth: Arc::new(Auth::new(auth)),
     };
     router
         .route(
@@ -127,6 +137,7 @@ pub fn router(engine: Engine, about: About) -> Router {
         .fallback(async |uri: axum::http::Uri| ApiError::no_route(uri.path()))
         .method_not_allowed_fallback(async |uri: axum::http::Uri| ApiError::no_method(uri.path()))
         .layer(axum::middleware::from_fn_with_state(app.clone(), once::once))
+        .layer(axum::middleware::from_fn_with_state(app.clone(), auth::guard))
         .layer(DefaultBodyLimit::max(BODY_MAX))
         .layer(axum::middleware::from_fn(linger::linger))
         .with_state(app)

@@ -28,6 +28,7 @@ use utoipa::openapi::path::{Operation, Parameter, ParameterBuilder, ParameterIn}
 use utoipa::openapi::schema::{ObjectBuilder, Type};
 use utoipa::openapi::{OpenApi, RefOr, Required};
 
+use crate::auth::Scope;
 use crate::extract::By;
 use crate::problem::ApiError;
 use crate::{App, BODY_MAX, views};
@@ -90,7 +91,11 @@ fn key(headers: &HeaderMap) -> Result<Option<IdempotencyKey>, ApiError> {
 /// A digest of what is asked. A method and a path have no line break, so no two requests run together.
 fn fingerprint(parts: &Parts, body: &Bytes) -> String {
     let mut digest = Sha256::new();
-    digest.update(format!("{}\n{}\n", parts.method, parts.uri));
+    let project = parts
+        .extensions
+        .get::<Scope>()
+        .map_or("", |scope| scope.project.as_str());
+    digest.update(format!("{}\n{}\n{project}\n", parts.method, parts.uri));
     digest.update(body);
     STANDARD.encode(digest.finalize())
 }

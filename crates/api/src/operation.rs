@@ -6,13 +6,13 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::response::Response;
 use berth_api_types::{OperationView, Page, PageQuery, Problem, ProgressView, Wait};
-use berth_engine::DEFAULT_PROJECT;
 use berth_model::{InstanceId, OperationId};
 use serde::Deserialize;
 use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::auth::Scope;
 use crate::extract::{By, Query, page, paged};
 use crate::instance::accepted;
 use crate::problem::ApiError;
@@ -49,7 +49,11 @@ struct Wanted {
 /// Lists operations, oldest first.
 #[utoipa::path(get, path = "/v1/operations", params(Wanted),
     responses((status = 200, body = Page<OperationView>), (status = "4XX", body = Problem)))]
-async fn list(State(app): State<App>, Query(query): Query<Wanted>) -> Result<Json<Page<OperationView>>, ApiError> {
+async fn list(
+    State(app): State<App>,
+    scope: Scope,
+    Query(query): Query<Wanted>,
+) -> Result<Json<Page<OperationView>>, ApiError> {
     let page = page(&PageQuery {
         limit: query.limit,
         after: query.after,
@@ -63,7 +67,7 @@ async fn list(State(app): State<App>, Query(query): Query<Wanted>) -> Result<Jso
             Some(id) => Some(id),
             None => Some(
                 app.engine
-                    .find_instance(DEFAULT_PROJECT, &reference)
+                    .find_instance(&scope.project, &reference)
                     .await?
                     .id
                     .to_string(),
@@ -71,17 +75,14 @@ async fn list(State(app): State<App>, Query(query): Query<Wanted>) -> Result<Jso
         },
         (None, Some(reference)) => match id(&reference) {
             Some(id) => Some(id),
-            None => Some(
-                app.engine
-                    .find_volume(DEFAULT_PROJECT, &reference)
-                    .await?
-                    .id
-                    .to_string(),
-            ),
+            None => Some(app.engine.find_volume(&scope.project, &reference).await?.id.to_string()),
         },
         (None, None) => None,
     };
-    let operations = app.engine.list_operations(subject.as_deref(), page).await?;
+    let operations = app
+        .engine
+        .list_operations(scope.only(), subject.as_deref(), page)
+        .await?;
     let items = operations.iter().map(views::operation).collect();
     Ok(Json(paged(items, limit, |operation: &OperationView| {
         operation.id.to_string()
@@ -91,9 +92,9 @@ async fn list(State(app): State<App>, Query(query): Query<Wanted>) -> Result<Jso
 /// Shows an operation.
 #[utoipa::path(get, path = "/v1/operations/{operation}", params(("operation" = String, description = "id")),
     responses((status = 200, body = OperationView), (status = "4XX", body = Problem)))]
-async fn show(State(app): State<App>, Path(id): Path<String>) -> Result<Json<OperationView>, ApiError> {
+async fn show(State(app): State<App>, scope: Scope, Path(id): Path<String>) -> Result<Json<OperationView>, ApiError> {
     let id = parse(&id)?;
-    let mut view = views::operation(&app.engine.operation(id).await?);
+    let mut view = views::operation(&app.engine.find_operation(scope.only(), id).await?);
     view.progress = app.engine.progress(id).map(|progress| ProgressView {
         done: progress.done,
         of: progress.of,
@@ -106,6 +107,7 @@ async fn show(State(app): State<App>, Path(id): Path<String>) -> Result<Json<Ope
     responses((status = 200, body = OperationView), (status = "4XX", body = Problem)))]
 async fn wait(
     State(app): State<App>,
+    scope: Scope,
     Path(id): Path<String>,
     Query(query): Query<Wait>,
 ) -> Result<Json<OperationView>, ApiError> {
@@ -117,9 +119,9 @@ async fn wait(
         ));
     }
     let most = Duration::from_secs(seconds.into());
-    Ok(Json(views::operation(
-        &app.engine.wait_operation(parse(&id)?, most).await?,
-    )))
+    let id = parse(&id)?;
+    app.engine.find_operation(scope.only(), id).await?;
+    Ok(Json(views::operation(&app.engine.wait_operation(id, most).await?)))
 }
 
 /// Cancels an operation in flight: what it did is undone, and its instance is as it was before, or in Error with nothing
@@ -127,8 +129,15 @@ async fn wait(
 /// being reverted, a delete.
 #[utoipa::path(post, path = "/v1/operations/{operation}/actions/cancel", params(("operation" = String, description = "id")),
     responses((status = 202, body = OperationView), (status = "4XX", body = Problem)))]
-async fn cancel(State(app): State<App>, By(by): By, Path(id): Path<String>) -> Result<Response, ApiError> {
-    Ok(accepted(&app.engine.cancel_operation(parse(&id)?, &by).await?))
+async fn cancel(
+    State(app): State<App>,
+    scope: Scope,
+    By(by): By,
+    Path(id): Path<String>,
+) -> Result<Response, ApiError> {
+    let id = parse(&id)?;
+    app.engine.find_operation(scope.only(), id).await?;
+    Ok(accepted(&app.engine.cancel_operation(id, &by).await?))
 }
 
 fn parse(id: &str) -> Result<OperationId, ApiError> {

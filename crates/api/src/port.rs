@@ -7,10 +7,11 @@ use berth_api_types::{
     AttachPort, ChangePort, CountersView, CreatePort, GivePublicIp, Page, PageQuery, PortQuery, PortView, Problem,
     PublicIpView,
 };
-use berth_engine::{Counters, DEFAULT_PROJECT, PortChange, PortDetail, PortFilter, PortRecord};
+use berth_engine::{Counters, PortChange, PortDetail, PortFilter, PortRecord};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::auth::Scope;
 use crate::extract::{Body, MaybeBody, Query, page, paged};
 use crate::problem::ApiError;
 use crate::{App, public_ip};
@@ -59,35 +60,39 @@ fn counted(counters: Counters) -> CountersView {
     }
 }
 
-async fn find(app: &App, reference: &str) -> Result<PortRecord, ApiError> {
-    Ok(app.engine.find_port(DEFAULT_PROJECT, reference).await?)
+async fn find(app: &App, scope: &Scope, reference: &str) -> Result<PortRecord, ApiError> {
+    Ok(app.engine.find_port(&scope.project, reference).await?)
 }
 
 /// A port as it is now.
-async fn now(app: &App, port: &PortRecord) -> Result<Json<PortView>, ApiError> {
-    let port = find(app, &port.id.to_string()).await?;
+async fn now(app: &App, scope: &Scope, port: &PortRecord) -> Result<Json<PortView>, ApiError> {
+    let port = find(app, scope, &port.id.to_string()).await?;
     Ok(Json(view(&app.engine.describe_port(port).await?)))
 }
 
 /// Lists ports, oldest first.
 #[utoipa::path(get, path = "/v1/ports", params(PortQuery),
     responses((status = 200, body = Page<PortView>), (status = "4XX", body = Problem)))]
-async fn list(State(app): State<App>, Query(query): Query<PortQuery>) -> Result<Json<Page<PortView>>, ApiError> {
+async fn list(
+    State(app): State<App>,
+    scope: Scope,
+    Query(query): Query<PortQuery>,
+) -> Result<Json<Page<PortView>>, ApiError> {
     let mut filter = PortFilter::default();
     if let Some(instance) = &query.instance {
-        filter.instance = Some(app.engine.find_instance(DEFAULT_PROJECT, instance).await?.id);
+        filter.instance = Some(app.engine.find_instance(&scope.project, instance).await?.id);
     }
     if let Some(vpc) = &query.vpc {
-        filter.vpc = Some(app.engine.find_vpc(DEFAULT_PROJECT, Some(vpc)).await?.id);
+        filter.vpc = Some(app.engine.find_vpc(&scope.project, Some(vpc)).await?.id);
     }
     if let Some(subnet) = &query.subnet {
-        let found = app.engine.find_subnet(DEFAULT_PROJECT, subnet, filter.vpc).await?;
+        let found = app.engine.find_subnet(&scope.project, subnet, filter.vpc).await?;
         filter.subnet = Some(found.id);
     }
     let (limit, after) = (query.limit, query.after);
     let page = page(&PageQuery { limit, after })?;
     let limit = page.limit;
-    let details = app.engine.list_ports(DEFAULT_PROJECT, filter, page).await?;
+    let details = app.engine.list_ports(&scope.project, filter, page).await?;
     let items = details.iter().map(view).collect();
     Ok(Json(paged(items, limit, |port: &PortView| port.id.to_string())))
 }
@@ -97,6 +102,7 @@ async fn list(State(app): State<App>, Query(query): Query<PortQuery>) -> Result<
     responses((status = 201, body = PortView), (status = "4XX", body = Problem)))]
 async fn create(
     State(app): State<App>,
+    scope: Scope,
     Body(body): Body<CreatePort>,
 ) -> Result<(StatusCode, Json<PortView>), ApiError> {
     let new = berth_engine::CreatePort {
@@ -107,15 +113,15 @@ async fn create(
         groups: body.security_groups,
         pairs: body.address_pairs,
     };
-    let port = app.engine.create_port(DEFAULT_PROJECT, new).await?;
-    Ok((StatusCode::CREATED, now(&app, &port).await?))
+    let port = app.engine.create_port(&scope.project, new).await?;
+    Ok((StatusCode::CREATED, now(&app, &scope, &port).await?))
 }
 
 /// Shows a port, with what its guest has sent and received.
 #[utoipa::path(get, path = "/v1/ports/{port}", params(("port" = String, description = "name or id")),
     responses((status = 200, body = PortView), (status = "4XX", body = Problem)))]
-async fn show(State(app): State<App>, Path(reference): Path<String>) -> Result<Json<PortView>, ApiError> {
-    let port = find(&app, &reference).await?;
+async fn show(State(app): State<App>, scope: Scope, Path(reference): Path<String>) -> Result<Json<PortView>, ApiError> {
+    let port = find(&app, &scope, &reference).await?;
     let counters = app.engine.port_counters(&port).await?;
     let mut shown = view(&app.engine.describe_port(port).await?);
     shown.counters = counters.map(counted);
@@ -127,10 +133,11 @@ async fn show(State(app): State<App>, Path(reference): Path<String>) -> Result<J
     request_body = ChangePort, responses((status = 200, body = PortView), (status = "4XX", body = Problem)))]
 async fn change(
     State(app): State<App>,
+    scope: Scope,
     Path(reference): Path<String>,
     Body(body): Body<ChangePort>,
 ) -> Result<Json<PortView>, ApiError> {
-    let port = find(&app, &reference).await?;
+    let port = find(&app, &scope, &reference).await?;
     let change = PortChange {
         name: body.name,
         groups: body.security_groups,
@@ -138,14 +145,14 @@ async fn change(
         delete_on_termination: body.delete_on_termination,
     };
     app.engine.change_port(&port, change).await?;
-    now(&app, &port).await
+    now(&app, &scope, &port).await
 }
 
 /// Deletes a port that no instance has. A static public IP of it is free.
 #[utoipa::path(delete, path = "/v1/ports/{port}", params(("port" = String, description = "name or id")),
     responses((status = 204), (status = "4XX", body = Problem)))]
-async fn delete(State(app): State<App>, Path(reference): Path<String>) -> Result<StatusCode, ApiError> {
-    let port = find(&app, &reference).await?;
+async fn delete(State(app): State<App>, scope: Scope, Path(reference): Path<String>) -> Result<StatusCode, ApiError> {
+    let port = find(&app, &scope, &reference).await?;
     app.engine.delete_port(port.id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -155,15 +162,16 @@ async fn delete(State(app): State<App>, Path(reference): Path<String>) -> Result
     request_body = AttachPort, responses((status = 200, body = PortView), (status = "4XX", body = Problem)))]
 async fn attach(
     State(app): State<App>,
+    scope: Scope,
     Path(reference): Path<String>,
     Body(body): Body<AttachPort>,
 ) -> Result<Json<PortView>, ApiError> {
-    let port = find(&app, &reference).await?;
-    let instance = app.engine.find_instance(DEFAULT_PROJECT, &body.instance).await?;
+    let port = find(&app, &scope, &reference).await?;
+    let instance = app.engine.find_instance(&scope.project, &body.instance).await?;
     app.engine
         .attach_port(&port, &instance, body.delete_on_termination)
         .await?;
-    now(&app, &port).await
+    now(&app, &scope, &port).await
 }
 
 /// Nothing is said of how.
@@ -176,12 +184,13 @@ struct Nothing {}
     responses((status = 200, body = PortView), (status = "4XX", body = Problem)))]
 async fn detach(
     State(app): State<App>,
+    scope: Scope,
     Path(reference): Path<String>,
     MaybeBody(Nothing {}): MaybeBody<Nothing>,
 ) -> Result<Json<PortView>, ApiError> {
-    let port = find(&app, &reference).await?;
+    let port = find(&app, &scope, &reference).await?;
     app.engine.detach_port(port.id).await?;
-    now(&app, &port).await
+    now(&app, &scope, &port).await
 }
 
 /// Gives a port an ephemeral public IP. It goes back to its pool when the instance is stopped, shelved or deleted.
@@ -189,9 +198,10 @@ async fn detach(
     request_body = GivePublicIp, responses((status = 201, body = PublicIpView), (status = "4XX", body = Problem)))]
 async fn give_public_ip(
     State(app): State<App>,
+    scope: Scope,
     Path(reference): Path<String>,
     MaybeBody(body): MaybeBody<GivePublicIp>,
 ) -> Result<(StatusCode, Json<PublicIpView>), ApiError> {
-    let port = find(&app, &reference).await?;
+    let port = find(&app, &scope, &reference).await?;
     public_ip::give(&app, &port, body.pool.as_deref()).await
 }

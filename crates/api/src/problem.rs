@@ -35,6 +35,29 @@ impl ApiError {
         )
     }
 
+    /// It isn't known who asks.
+    pub(crate) fn unauthenticated(why: impl ToString) -> Self {
+        Self::new(Code::Unauthenticated, why, None)
+    }
+
+    /// Who asks may not.
+    pub(crate) fn forbidden(why: impl ToString) -> Self {
+        Self::new(Code::Forbidden, why, None)
+    }
+
+    /// For who asks there is no such project.
+    pub(crate) fn no_project(name: &str) -> Self {
+        let detail = format!("there is no project '{name}' that you are in");
+        Self::new(Code::NotFound, detail, Some("project"))
+    }
+
+    /// A defect of ours.
+    pub(crate) fn internal(what: impl ToString) -> Self {
+        let what = what.to_string();
+        tracing::error!(%what, "a request failed");
+        Self::new(Code::Internal, format!("{what}: a defect of Berth"), None)
+    }
+
     pub(crate) fn no_route(path: &str) -> Self {
         Self::new(
             Code::NotFound,
@@ -100,6 +123,11 @@ impl IntoResponse for ApiError {
         let mut response = (status, Json(*self.0)).into_response();
         let problem = header::HeaderValue::from_static("application/problem+json");
         response.headers_mut().insert(header::CONTENT_TYPE, problem);
+        if status == StatusCode::UNAUTHORIZED {
+            // RFC 9110, 11.6.1: an answer of this status says how to sign in.
+            let how = header::HeaderValue::from_static("Bearer realm=\"berth\"");
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, how);
+        }
         response
     }
 }

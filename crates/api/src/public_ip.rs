@@ -6,11 +6,12 @@ use axum::http::StatusCode;
 use berth_api_types::{
     AllocatePublicIp, AttachPublicIp, GivePublicIp, Page, PageQuery, Problem, PublicIpPoolView, PublicIpView,
 };
-use berth_engine::{DEFAULT_PROJECT, PoolDetail, PortRecord, PublicIpDetail, PublicIpRecord};
+use berth_engine::{PoolDetail, PortRecord, PublicIpDetail, PublicIpRecord};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::App;
+use crate::auth::Scope;
 use crate::extract::{Body, MaybeBody, Query, page, paged};
 use crate::problem::ApiError;
 
@@ -50,8 +51,8 @@ fn pool_view(detail: &PoolDetail) -> PublicIpPoolView {
     }
 }
 
-async fn find(app: &App, reference: &str) -> Result<PublicIpRecord, ApiError> {
-    Ok(app.engine.find_public_ip(DEFAULT_PROJECT, reference).await?)
+async fn find(app: &App, scope: &Scope, reference: &str) -> Result<PublicIpRecord, ApiError> {
+    Ok(app.engine.find_public_ip(&scope.project, reference).await?)
 }
 
 async fn shown(app: &App, public: PublicIpRecord) -> Result<Json<PublicIpView>, ApiError> {
@@ -71,10 +72,14 @@ pub(crate) async fn give(
 /// Lists public IPs, oldest first.
 #[utoipa::path(get, path = "/v1/public-ips", params(PageQuery),
     responses((status = 200, body = Page<PublicIpView>)))]
-async fn list(State(app): State<App>, Query(query): Query<PageQuery>) -> Result<Json<Page<PublicIpView>>, ApiError> {
+async fn list(
+    State(app): State<App>,
+    scope: Scope,
+    Query(query): Query<PageQuery>,
+) -> Result<Json<Page<PublicIpView>>, ApiError> {
     let page = page(&query)?;
     let limit = page.limit;
-    let details = app.engine.list_public_ips(DEFAULT_PROJECT, page).await?;
+    let details = app.engine.list_public_ips(&scope.project, page).await?;
     let items = details.iter().map(view).collect();
     Ok(Json(paged(items, limit, |public: &PublicIpView| public.id.to_string())))
 }
@@ -84,11 +89,12 @@ async fn list(State(app): State<App>, Query(query): Query<PageQuery>) -> Result<
     responses((status = 201, body = PublicIpView), (status = "4XX", body = Problem)))]
 async fn allocate(
     State(app): State<App>,
+    scope: Scope,
     MaybeBody(body): MaybeBody<AllocatePublicIp>,
 ) -> Result<(StatusCode, Json<PublicIpView>), ApiError> {
     let public = app
         .engine
-        .allocate_public_ip(DEFAULT_PROJECT, body.pool.as_deref(), body.address)
+        .allocate_public_ip(&scope.project, body.pool.as_deref(), body.address)
         .await?;
     Ok((StatusCode::CREATED, shown(&app, public).await?))
 }
@@ -96,15 +102,19 @@ async fn allocate(
 /// Shows a public IP.
 #[utoipa::path(get, path = "/v1/public-ips/{address}", params(("address" = String, description = "address or id")),
     responses((status = 200, body = PublicIpView), (status = "4XX", body = Problem)))]
-async fn show(State(app): State<App>, Path(reference): Path<String>) -> Result<Json<PublicIpView>, ApiError> {
-    shown(&app, find(&app, &reference).await?).await
+async fn show(
+    State(app): State<App>,
+    scope: Scope,
+    Path(reference): Path<String>,
+) -> Result<Json<PublicIpView>, ApiError> {
+    shown(&app, find(&app, &scope, &reference).await?).await
 }
 
 /// Gives a static public IP that no port has back to its pool.
 #[utoipa::path(delete, path = "/v1/public-ips/{address}", params(("address" = String, description = "address or id")),
     responses((status = 204), (status = "4XX", body = Problem)))]
-async fn release(State(app): State<App>, Path(reference): Path<String>) -> Result<StatusCode, ApiError> {
-    let public = find(&app, &reference).await?;
+async fn release(State(app): State<App>, scope: Scope, Path(reference): Path<String>) -> Result<StatusCode, ApiError> {
+    let public = find(&app, &scope, &reference).await?;
     app.engine.release_public_ip(public.id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -115,16 +125,17 @@ async fn release(State(app): State<App>, Path(reference): Path<String>) -> Resul
     responses((status = 200, body = PublicIpView), (status = "4XX", body = Problem)))]
 async fn attach(
     State(app): State<App>,
+    scope: Scope,
     Path(reference): Path<String>,
     Body(body): Body<AttachPublicIp>,
 ) -> Result<Json<PublicIpView>, ApiError> {
-    let public = find(&app, &reference).await?;
+    let public = find(&app, &scope, &reference).await?;
     let port = match (&body.instance, &body.port) {
         (Some(instance), None) => {
-            let instance = app.engine.find_instance(DEFAULT_PROJECT, instance).await?;
+            let instance = app.engine.find_instance(&scope.project, instance).await?;
             app.engine.primary_port(&instance).await?
         }
-        (None, Some(port)) => app.engine.find_port(DEFAULT_PROJECT, port).await?,
+        (None, Some(port)) => app.engine.find_port(&scope.project, port).await?,
         (Some(_), Some(_)) | (None, None) => {
             let message = "it is attached to either an instance or a port";
             return Err(ApiError::invalid("instance", message));
@@ -138,8 +149,12 @@ async fn attach(
 #[utoipa::path(post, path = "/v1/public-ips/{address}/actions/detach",
     params(("address" = String, description = "address or id")),
     responses((status = 200, body = PublicIpView), (status = "4XX", body = Problem)))]
-async fn detach(State(app): State<App>, Path(reference): Path<String>) -> Result<Json<PublicIpView>, ApiError> {
-    let public = find(&app, &reference).await?;
+async fn detach(
+    State(app): State<App>,
+    scope: Scope,
+    Path(reference): Path<String>,
+) -> Result<Json<PublicIpView>, ApiError> {
+    let public = find(&app, &scope, &reference).await?;
     let mut detached = app.engine.detach_public_ip(&public).await?;
     detached.port = None;
     shown(&app, detached).await
@@ -151,10 +166,11 @@ async fn detach(State(app): State<App>, Path(reference): Path<String>) -> Result
     responses((status = 201, body = PublicIpView), (status = "4XX", body = Problem)))]
 async fn give_instance(
     State(app): State<App>,
+    scope: Scope,
     Path(reference): Path<String>,
     MaybeBody(body): MaybeBody<GivePublicIp>,
 ) -> Result<(StatusCode, Json<PublicIpView>), ApiError> {
-    let instance = app.engine.find_instance(DEFAULT_PROJECT, &reference).await?;
+    let instance = app.engine.find_instance(&scope.project, &reference).await?;
     let port = app.engine.primary_port(&instance).await?;
     give(&app, &port, body.pool.as_deref()).await
 }

@@ -7,13 +7,14 @@ use berth_api_types::{
     ChangeSecurityGroup, CreateRule, CreateSecurityGroup, Page, PageQuery, Problem, RuleView, SecurityGroupQuery,
     SecurityGroupView,
 };
-use berth_engine::{DEFAULT_PROJECT, GroupDetail, GroupRecord, RuleRecord};
+use berth_engine::{GroupDetail, GroupRecord, RuleRecord};
 use berth_model::{Direction, Protocol, Remote, Rule, RuleId};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::App;
-use crate::extract::{Body, Query, page, paged};
+use crate::auth::Scope;
+use crate::extract::{Body, Query, described, page, paged};
 use crate::problem::ApiError;
 
 pub(crate) fn routes() -> OpenApiRouter<App> {
@@ -56,8 +57,8 @@ fn rule_view(record: &RuleRecord, detail: &GroupDetail) -> RuleView {
     }
 }
 
-async fn find(app: &App, reference: &str) -> Result<GroupRecord, ApiError> {
-    Ok(app.engine.find_group(DEFAULT_PROJECT, reference, None).await?)
+async fn find(app: &App, scope: &Scope, reference: &str) -> Result<GroupRecord, ApiError> {
+    Ok(app.engine.find_group(&scope.project, reference, None).await?)
 }
 
 /// Lists security groups, oldest first.
@@ -65,16 +66,17 @@ async fn find(app: &App, reference: &str) -> Result<GroupRecord, ApiError> {
     responses((status = 200, body = Page<SecurityGroupView>), (status = "4XX", body = Problem)))]
 async fn list(
     State(app): State<App>,
+    scope: Scope,
     Query(query): Query<SecurityGroupQuery>,
 ) -> Result<Json<Page<SecurityGroupView>>, ApiError> {
     let vpc = match &query.vpc {
-        Some(vpc) => Some(app.engine.find_vpc(DEFAULT_PROJECT, Some(vpc)).await?.id),
+        Some(vpc) => Some(app.engine.find_vpc(&scope.project, Some(vpc)).await?.id),
         None => None,
     };
     let (limit, after) = (query.limit, query.after);
     let page = page(&PageQuery { limit, after })?;
     let limit = page.limit;
-    let details = app.engine.list_groups(DEFAULT_PROJECT, vpc, page).await?;
+    let details = app.engine.list_groups(&scope.project, vpc, page).await?;
     let items = details.iter().map(view).collect();
     Ok(Json(paged(items, limit, |group: &SecurityGroupView| {
         group.id.to_string()
@@ -86,36 +88,27 @@ async fn list(
     responses((status = 201, body = SecurityGroupView), (status = "4XX", body = Problem)))]
 async fn create(
     State(app): State<App>,
+    scope: Scope,
     Body(body): Body<CreateSecurityGroup>,
 ) -> Result<(StatusCode, Json<SecurityGroupView>), ApiError> {
     let named = (body.name, described(body.description)?.unwrap_or_default());
     let group = app
         .engine
-        .create_group(DEFAULT_PROJECT, body.vpc.as_deref(), named)
+        .create_group(&scope.project, body.vpc.as_deref(), named)
         .await?;
     let detail = app.engine.describe_group(group).await?;
     Ok((StatusCode::CREATED, Json(view(&detail))))
 }
 
-/// The most characters of a description.
-const DESCRIPTION_MAX: usize = 255;
-
-fn described(description: Option<String>) -> Result<Option<String>, ApiError> {
-    if let Some(text) = &description
-        && (text.chars().count() > DESCRIPTION_MAX || text.chars().any(char::is_control))
-    {
-        let message =
-            format!("a description has at most {DESCRIPTION_MAX} characters, none of them a control character");
-        return Err(ApiError::invalid("description", message));
-    }
-    Ok(description)
-}
-
 /// Shows a security group with its rules.
 #[utoipa::path(get, path = "/v1/security-groups/{group}", params(("group" = String, description = "name, VPC/NAME or id")),
     responses((status = 200, body = SecurityGroupView), (status = "4XX", body = Problem)))]
-async fn show(State(app): State<App>, Path(reference): Path<String>) -> Result<Json<SecurityGroupView>, ApiError> {
-    let group = find(&app, &reference).await?;
+async fn show(
+    State(app): State<App>,
+    scope: Scope,
+    Path(reference): Path<String>,
+) -> Result<Json<SecurityGroupView>, ApiError> {
+    let group = find(&app, &scope, &reference).await?;
     Ok(Json(view(&app.engine.describe_group(group).await?)))
 }
 
@@ -125,10 +118,11 @@ async fn show(State(app): State<App>, Path(reference): Path<String>) -> Result<J
     responses((status = 200, body = SecurityGroupView), (status = "4XX", body = Problem)))]
 async fn change(
     State(app): State<App>,
+    scope: Scope,
     Path(reference): Path<String>,
     Body(body): Body<ChangeSecurityGroup>,
 ) -> Result<Json<SecurityGroupView>, ApiError> {
-    let group = find(&app, &reference).await?;
+    let group = find(&app, &scope, &reference).await?;
     let description = described(body.description)?;
     let changed = app.engine.change_group(group.id, body.name, description).await?;
     Ok(Json(view(&app.engine.describe_group(changed).await?)))
@@ -138,8 +132,8 @@ async fn change(
 #[utoipa::path(delete, path = "/v1/security-groups/{group}",
     params(("group" = String, description = "name, VPC/NAME or id")),
     responses((status = 204), (status = "4XX", body = Problem)))]
-async fn delete(State(app): State<App>, Path(reference): Path<String>) -> Result<StatusCode, ApiError> {
-    let group = find(&app, &reference).await?;
+async fn delete(State(app): State<App>, scope: Scope, Path(reference): Path<String>) -> Result<StatusCode, ApiError> {
+    let group = find(&app, &scope, &reference).await?;
     app.engine.delete_group(group.id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -150,14 +144,15 @@ async fn delete(State(app): State<App>, Path(reference): Path<String>) -> Result
     responses((status = 201, body = RuleView), (status = "4XX", body = Problem)))]
 async fn add_rule(
     State(app): State<App>,
+    scope: Scope,
     Path(reference): Path<String>,
     Body(body): Body<CreateRule>,
 ) -> Result<(StatusCode, Json<RuleView>), ApiError> {
-    let group = find(&app, &reference).await?;
+    let group = find(&app, &scope, &reference).await?;
     let remote = match (body.cidr, &body.group) {
         (Some(cidr), None) => Remote::Cidr(cidr),
         (None, Some(named)) => {
-            let named = app.engine.find_group(DEFAULT_PROJECT, named, Some(group.vpc)).await?;
+            let named = app.engine.find_group(&scope.project, named, Some(group.vpc)).await?;
             Remote::Group(named.id)
         }
         (None, None) => Remote::ANYWHERE,
@@ -183,9 +178,10 @@ async fn add_rule(
     responses((status = 204), (status = "4XX", body = Problem)))]
 async fn remove_rule(
     State(app): State<App>,
+    scope: Scope,
     Path((reference, rule)): Path<(String, String)>,
 ) -> Result<StatusCode, ApiError> {
-    let group = find(&app, &reference).await?;
+    let group = find(&app, &scope, &reference).await?;
     let rule: RuleId = rule.parse().map_err(|error| ApiError::invalid("rule", error))?;
     app.engine.remove_rule(group.id, rule).await?;
     Ok(StatusCode::NO_CONTENT)

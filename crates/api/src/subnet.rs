@@ -4,11 +4,12 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use berth_api_types::{ChangeSubnet, CreateSubnet, Page, PageQuery, Problem, SubnetQuery, SubnetView};
-use berth_engine::{DEFAULT_PROJECT, SubnetDetail, SubnetRecord};
+use berth_engine::{SubnetDetail, SubnetRecord};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::App;
+use crate::auth::Scope;
 use crate::extract::{Body, Query, page, paged};
 use crate::problem::ApiError;
 
@@ -37,22 +38,26 @@ pub(crate) fn view(detail: &SubnetDetail) -> SubnetView {
     }
 }
 
-async fn find(app: &App, reference: &str) -> Result<SubnetRecord, ApiError> {
-    Ok(app.engine.find_subnet(DEFAULT_PROJECT, reference, None).await?)
+async fn find(app: &App, scope: &Scope, reference: &str) -> Result<SubnetRecord, ApiError> {
+    Ok(app.engine.find_subnet(&scope.project, reference, None).await?)
 }
 
 /// Lists subnets, oldest first.
 #[utoipa::path(get, path = "/v1/subnets", params(SubnetQuery),
     responses((status = 200, body = Page<SubnetView>), (status = "4XX", body = Problem)))]
-async fn list(State(app): State<App>, Query(query): Query<SubnetQuery>) -> Result<Json<Page<SubnetView>>, ApiError> {
+async fn list(
+    State(app): State<App>,
+    scope: Scope,
+    Query(query): Query<SubnetQuery>,
+) -> Result<Json<Page<SubnetView>>, ApiError> {
     let vpc = match &query.vpc {
-        Some(vpc) => Some(app.engine.find_vpc(DEFAULT_PROJECT, Some(vpc)).await?.id),
+        Some(vpc) => Some(app.engine.find_vpc(&scope.project, Some(vpc)).await?.id),
         None => None,
     };
     let (limit, after) = (query.limit, query.after);
     let page = page(&PageQuery { limit, after })?;
     let limit = page.limit;
-    let details = app.engine.list_subnets(DEFAULT_PROJECT, vpc, page).await?;
+    let details = app.engine.list_subnets(&scope.project, vpc, page).await?;
     let items = details.iter().map(view).collect();
     Ok(Json(paged(items, limit, |subnet: &SubnetView| subnet.id.to_string())))
 }
@@ -62,6 +67,7 @@ async fn list(State(app): State<App>, Query(query): Query<SubnetQuery>) -> Resul
     responses((status = 201, body = SubnetView), (status = "4XX", body = Problem)))]
 async fn create(
     State(app): State<App>,
+    scope: Scope,
     Body(body): Body<CreateSubnet>,
 ) -> Result<(StatusCode, Json<SubnetView>), ApiError> {
     let new = berth_engine::CreateSubnet {
@@ -72,7 +78,7 @@ async fn create(
         dns: body.dns,
         ntp: body.ntp,
     };
-    let subnet = app.engine.create_subnet(DEFAULT_PROJECT, new).await?;
+    let subnet = app.engine.create_subnet(&scope.project, new).await?;
     let detail = app.engine.describe_subnet(subnet.id).await?;
     Ok((StatusCode::CREATED, Json(view(&detail))))
 }
@@ -80,8 +86,12 @@ async fn create(
 /// Shows a subnet.
 #[utoipa::path(get, path = "/v1/subnets/{subnet}", params(("subnet" = String, description = "name, VPC/NAME or id")),
     responses((status = 200, body = SubnetView), (status = "4XX", body = Problem)))]
-async fn show(State(app): State<App>, Path(reference): Path<String>) -> Result<Json<SubnetView>, ApiError> {
-    let subnet = find(&app, &reference).await?;
+async fn show(
+    State(app): State<App>,
+    scope: Scope,
+    Path(reference): Path<String>,
+) -> Result<Json<SubnetView>, ApiError> {
+    let subnet = find(&app, &scope, &reference).await?;
     Ok(Json(view(&app.engine.describe_subnet(subnet.id).await?)))
 }
 
@@ -90,10 +100,11 @@ async fn show(State(app): State<App>, Path(reference): Path<String>) -> Result<J
     request_body = ChangeSubnet, responses((status = 200, body = SubnetView), (status = "4XX", body = Problem)))]
 async fn change(
     State(app): State<App>,
+    scope: Scope,
     Path(reference): Path<String>,
     Body(body): Body<ChangeSubnet>,
 ) -> Result<Json<SubnetView>, ApiError> {
-    let subnet = find(&app, &reference).await?;
+    let subnet = find(&app, &scope, &reference).await?;
     let change = berth_engine::ChangeSubnet {
         name: body.name,
         dns: body.dns,
@@ -107,8 +118,8 @@ async fn change(
 /// Deletes a subnet that no port is on.
 #[utoipa::path(delete, path = "/v1/subnets/{subnet}", params(("subnet" = String, description = "name, VPC/NAME or id")),
     responses((status = 204), (status = "4XX", body = Problem)))]
-async fn delete(State(app): State<App>, Path(reference): Path<String>) -> Result<StatusCode, ApiError> {
-    let subnet = find(&app, &reference).await?;
+async fn delete(State(app): State<App>, scope: Scope, Path(reference): Path<String>) -> Result<StatusCode, ApiError> {
+    let subnet = find(&app, &scope, &reference).await?;
     app.engine.delete_subnet(&subnet).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -147,6 +147,7 @@ pub(crate) fn keypair(record: &KeyPairRecord) -> KeyPairView {
     KeyPairView {
         id: record.id,
         name: record.name.clone(),
+        owner: record.owner.clone(),
         public_key: record.public_key.clone(),
         fingerprint: record.fingerprint.clone(),
         created_at: record.created_at,

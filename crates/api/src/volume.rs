@@ -7,10 +7,11 @@ use berth_api_types::{
     AttachVolume, ChangeVolume, CreateVolume, DetachVolume, ExtendVolume, OperationView, Page, PageQuery, Problem,
     SaveVolume, VolumeTypeView, VolumeView,
 };
-use berth_engine::{DEFAULT_PROJECT, VolumeFrom, VolumeRecord};
+use berth_engine::{VolumeFrom, VolumeRecord};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::auth::Scope;
 use crate::extract::{Body, By, MaybeBody, Query, page, paged};
 use crate::instance::accepted;
 use crate::problem::ApiError;
@@ -29,10 +30,14 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
 
 /// Lists volumes, oldest first; the root volumes of instances too.
 #[utoipa::path(get, path = "/v1/volumes", params(PageQuery), responses((status = 200, body = Page<VolumeView>)))]
-async fn list(State(app): State<App>, Query(query): Query<PageQuery>) -> Result<Json<Page<VolumeView>>, ApiError> {
+async fn list(
+    State(app): State<App>,
+    scope: Scope,
+    Query(query): Query<PageQuery>,
+) -> Result<Json<Page<VolumeView>>, ApiError> {
     let page = page(&query)?;
     let limit = page.limit;
-    let volumes = app.engine.list_volumes(DEFAULT_PROJECT, page).await?;
+    let volumes = app.engine.list_volumes(&scope.project, page).await?;
     let items = volumes.iter().map(views::volume).collect();
     Ok(Json(paged(items, limit, |volume: &VolumeView| volume.id.to_string())))
 }
@@ -40,7 +45,12 @@ async fn list(State(app): State<App>, Query(query): Query<PageQuery>) -> Result<
 /// Accepts a new volume: blank, or from an image, a snapshot or another volume.
 #[utoipa::path(post, path = "/v1/volumes", request_body = CreateVolume,
     responses((status = 202, body = OperationView), (status = "4XX", body = Problem)))]
-async fn create(State(app): State<App>, By(by): By, Body(body): Body<CreateVolume>) -> Result<Response, ApiError> {
+async fn create(
+    State(app): State<App>,
+    scope: Scope,
+    By(by): By,
+    Body(body): Body<CreateVolume>,
+) -> Result<Response, ApiError> {
     let from = match (body.image, body.snapshot, body.volume) {
         (None, None, None) => VolumeFrom::Blank,
         (Some(image), None, None) => VolumeFrom::Image(image),
@@ -57,16 +67,18 @@ async fn create(State(app): State<App>, By(by): By, Body(body): Body<CreateVolum
         from,
         volume_type: body.volume_type,
     };
-    Ok(accepted(
-        &app.engine.create_volume(DEFAULT_PROJECT, request, &by).await?,
-    ))
+    Ok(accepted(&app.engine.create_volume(&scope.project, request, &by).await?))
 }
 
 /// Shows a volume.
 #[utoipa::path(get, path = "/v1/volumes/{volume}", params(("volume" = String, description = "name or id")),
     responses((status = 200, body = VolumeView), (status = "4XX", body = Problem)))]
-async fn show(State(app): State<App>, Path(reference): Path<String>) -> Result<Json<VolumeView>, ApiError> {
-    Ok(Json(views::volume(&find(&app, &reference).await?)))
+async fn show(
+    State(app): State<App>,
+    scope: Scope,
+    Path(reference): Path<String>,
+) -> Result<Json<VolumeView>, ApiError> {
+    Ok(Json(views::volume(&find(&app, &scope, &reference).await?)))
 }
 
 /// Gives a volume another name, or says whether it goes with its instance.
@@ -74,10 +86,11 @@ async fn show(State(app): State<App>, Path(reference): Path<String>) -> Result<J
     request_body = ChangeVolume, responses((status = 200, body = VolumeView), (status = "4XX", body = Problem)))]
 async fn change(
     State(app): State<App>,
+    scope: Scope,
     Path(reference): Path<String>,
     Body(body): Body<ChangeVolume>,
 ) -> Result<Json<VolumeView>, ApiError> {
-    let volume = find(&app, &reference).await?;
+    let volume = find(&app, &scope, &reference).await?;
     let changed = app
         .engine
         .change_volume(volume.id, body.name.as_ref(), body.delete_on_termination)
@@ -88,8 +101,13 @@ async fn change(
 /// Deletes a volume that is attached to nothing and has no snapshots.
 #[utoipa::path(delete, path = "/v1/volumes/{volume}", params(("volume" = String, description = "name or id")),
     responses((status = 202, body = OperationView), (status = "4XX", body = Problem)))]
-async fn delete(State(app): State<App>, By(by): By, Path(reference): Path<String>) -> Result<Response, ApiError> {
-    let volume = find(&app, &reference).await?;
+async fn delete(
+    State(app): State<App>,
+    scope: Scope,
+    By(by): By,
+    Path(reference): Path<String>,
+) -> Result<Response, ApiError> {
+    let volume = find(&app, &scope, &reference).await?;
     Ok(accepted(&app.engine.delete_volume(&volume, &by).await?))
 }
 
@@ -98,12 +116,13 @@ async fn delete(State(app): State<App>, By(by): By, Path(reference): Path<String
     request_body = AttachVolume, responses((status = 202, body = OperationView), (status = "4XX", body = Problem)))]
 async fn attach(
     State(app): State<App>,
+    scope: Scope,
     By(by): By,
     Path(reference): Path<String>,
     Body(body): Body<AttachVolume>,
 ) -> Result<Response, ApiError> {
-    let volume = find(&app, &reference).await?;
-    let instance = app.engine.find_instance(DEFAULT_PROJECT, &body.instance).await?;
+    let volume = find(&app, &scope, &reference).await?;
+    let instance = app.engine.find_instance(&scope.project, &body.instance).await?;
     let asked = app
         .engine
         .attach_volume(&volume, &instance, body.delete_on_termination, &by);
@@ -115,11 +134,12 @@ async fn attach(
     request_body = DetachVolume, responses((status = 202, body = OperationView), (status = "4XX", body = Problem)))]
 async fn detach(
     State(app): State<App>,
+    scope: Scope,
     By(by): By,
     Path(reference): Path<String>,
     MaybeBody(body): MaybeBody<DetachVolume>,
 ) -> Result<Response, ApiError> {
-    let volume = find(&app, &reference).await?;
+    let volume = find(&app, &scope, &reference).await?;
     let asked = app.engine.detach_volume(&volume, body.timeout_seconds, &by);
     Ok(accepted(&asked.await?))
 }
@@ -129,11 +149,12 @@ async fn detach(
     request_body = ExtendVolume, responses((status = 202, body = OperationView), (status = "4XX", body = Problem)))]
 async fn extend(
     State(app): State<App>,
+    scope: Scope,
     By(by): By,
     Path(reference): Path<String>,
     Body(body): Body<ExtendVolume>,
 ) -> Result<Response, ApiError> {
-    let volume = find(&app, &reference).await?;
+    let volume = find(&app, &scope, &reference).await?;
     Ok(accepted(&app.engine.extend_volume(&volume, body.size, &by).await?))
 }
 
@@ -142,11 +163,12 @@ async fn extend(
     request_body = SaveVolume, responses((status = 202, body = OperationView), (status = "4XX", body = Problem)))]
 async fn save(
     State(app): State<App>,
+    scope: Scope,
     By(by): By,
     Path(reference): Path<String>,
     Body(body): Body<SaveVolume>,
 ) -> Result<Response, ApiError> {
-    let volume = find(&app, &reference).await?;
+    let volume = find(&app, &scope, &reference).await?;
     Ok(accepted(&app.engine.save_volume(&volume, body.name, &by).await?))
 }
 
@@ -161,6 +183,6 @@ async fn types(State(app): State<App>) -> Json<Vec<VolumeTypeView>> {
     Json(app.engine.volume_types().iter().map(view).collect())
 }
 
-async fn find(app: &App, reference: &str) -> Result<VolumeRecord, ApiError> {
-    Ok(app.engine.find_volume(DEFAULT_PROJECT, reference).await?)
+async fn find(app: &App, scope: &Scope, reference: &str) -> Result<VolumeRecord, ApiError> {
+    Ok(app.engine.find_volume(&scope.project, reference).await?)
 }

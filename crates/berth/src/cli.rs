@@ -10,12 +10,15 @@ use crate::commands::host::HostVerb;
 use crate::commands::image::ImageVerb;
 use crate::commands::instance::InstanceVerb;
 use crate::commands::keypair::KeypairVerb;
+use crate::commands::member::MemberVerb;
 use crate::commands::operation::OperationVerb;
 use crate::commands::port::PortVerb;
+use crate::commands::project::ProjectVerb;
 use crate::commands::public_ip::PublicIpVerb;
 use crate::commands::security_group::SecurityGroupVerb;
 use crate::commands::snapshot::SnapshotVerb;
 use crate::commands::subnet::SubnetVerb;
+use crate::commands::token::TokenVerb;
 use crate::commands::types::TypeVerb;
 use crate::commands::volume::VolumeVerb;
 use crate::commands::vpc::VpcVerb;
@@ -108,6 +111,17 @@ pub(crate) enum Noun {
     /// Addresses at which instances are reached from outside
     #[command(subcommand)]
     PublicIp(PublicIpVerb),
+    /// Who works on what, apart from others
+    #[command(subcommand)]
+    Project(ProjectVerb),
+    /// Who is in a project, and as what
+    #[command(subcommand)]
+    Member(MemberVerb),
+    /// What programs sign in with
+    #[command(subcommand)]
+    Token(TokenVerb),
+    /// Tell who you are to the daemon, and what you may
+    Whoami,
     /// Work under way, and work that is done
     #[command(subcommand)]
     Operation(OperationVerb),

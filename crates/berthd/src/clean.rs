@@ -27,7 +27,7 @@ pub(crate) async fn clean(config: Config, dry_run: bool) -> Result<(), Failure> 
         ));
         return Ok(());
     }
-    let (_, _socket) = locks::socket(&config.socket, None)?;
+    let (_, _socket) = locks::socket(&config.socket, locks::Admitted::default())?;
     let parts = Parts::open(&config).await?;
     let owner = parts.store.owner().await?;
     let state_dir = config.state_dir.clone();

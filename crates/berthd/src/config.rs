@@ -1,11 +1,13 @@
 //! The operator's wishes: a TOML file, and flags that win over it.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use berth_api::AuthSettings;
 use berth_engine::FetchPolicy;
 use berth_hypervisor::AccelChoice;
-use berth_model::{Catalog, Code, Gib, InstanceType, Mirror, PublicIpPool, VolumeType};
+use berth_model::{Catalog, Code, Gib, InstanceType, Mirror, PublicIpPool, User, VolumeType};
 use berth_store::Database;
 use clap::{Args, ValueEnum};
 use ipnet::Ipv4Net;
@@ -99,6 +101,8 @@ struct File {
     disk_overcommit: Option<f64>,
     low_space_mib: Option<u64>,
     public_ip_pools: Vec<PublicIpPool>,
+    operators: Vec<User>,
+    local_users: BTreeMap<String, User>,
 }
 
 /// What the daemon runs with.
@@ -118,6 +122,7 @@ pub(crate) struct Config {
     pub(crate) call_deadline: Duration,
     pub(crate) catalog: Catalog,
     pub(crate) image_mirror: Option<Mirror>,
+    pub(crate) auth: AuthSettings,
     pub(crate) engine: berth_engine::Settings,
 }
 
@@ -170,6 +175,11 @@ impl Config {
                 .socket
                 .or(file.socket)
                 .unwrap_or_else(|| "/run/berth/berth.sock".into()),
+            auth: AuthSettings {
+                operators_group: file.socket_group.clone(),
+                operators: file.operators,
+                local_users: file.local_users,
+            },
             socket_group: file.socket_group,
             libvirt_uri: flags
                 .libvirt_uri

@@ -11,6 +11,7 @@ use nix::fcntl::{Flock, FlockArg};
 use nix::unistd::{Group, chown};
 use tokio::net::UnixListener;
 
+use crate::config::Config;
 use crate::failure::Failure;
 
 /// A lock that is held until it is dropped, or the process is gone.
@@ -26,7 +27,7 @@ pub(crate) fn state_dir(dir: &Path) -> Result<Lock, Failure> {
 }
 
 /// Takes the socket: a path that nobody serves is cleared, one that somebody serves is theirs.
-pub(crate) fn socket(path: &Path, group: Option<&str>) -> Result<(UnixListener, Lock), Failure> {
+pub(crate) fn socket(path: &Path, admitted: Admitted<'_>) -> Result<(UnixListener, Lock), Failure> {
     if let Some(dir) = path.parent() {
         std::fs::create_dir_all(dir).map_err(|error| failed("making the socket's directory", dir, &error))?;
     }
@@ -50,14 +51,32 @@ pub(crate) fn socket(path: &Path, group: Option<&str>) -> Result<(UnixListener, 
         Err(error) => return Err(failed("looking at the socket", path, &error)),
     }
     let listener = UnixListener::bind(path).map_err(|error| failed("binding the socket", path, &error))?;
-    admit(path, group)?;
+    admit(path, admitted)?;
     Ok((listener, lock))
 }
 
-/// Who may connect owns the host: root, and the group that the operator names.
-fn admit(path: &Path, group: Option<&str>) -> Result<(), Failure> {
-    let Some(name) = group else {
-        return set_mode(path, 0o600);
+/// Who may connect.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Admitted<'a> {
+    /// The group whose members own the host, as root does.
+    group: Option<&'a str>,
+    /// Whether other users of the host may be users of Berth: who they are is found out when they ask.
+    everybody: bool,
+}
+
+impl<'a> Admitted<'a> {
+    pub(crate) fn of(config: &'a Config) -> Self {
+        Self {
+            group: config.socket_group.as_deref(),
+            everybody: !config.auth.local_users.is_empty(),
+        }
+    }
+}
+
+fn admit(path: &Path, admitted: Admitted<'_>) -> Result<(), Failure> {
+    let others = if admitted.everybody { 0o006 } else { 0 };
+    let Some(name) = admitted.group else {
+        return set_mode(path, 0o600 | others);
     };
     let found = Group::from_name(name).ok().flatten().ok_or_else(|| {
         Failure::new(
@@ -67,7 +86,7 @@ fn admit(path: &Path, group: Option<&str>) -> Result<(), Failure> {
     })?;
     chown(path, None, Some(found.gid))
         .map_err(|error| failed("giving the socket to its group", path, &error.into()))?;
-    set_mode(path, 0o660)
+    set_mode(path, 0o660 | others)
 }
 
 fn set_mode(path: &Path, mode: u32) -> Result<(), Failure> {

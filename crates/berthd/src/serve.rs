@@ -18,7 +18,7 @@ const DRAIN: Duration = Duration::from_secs(2);
 pub(crate) async fn serve(config: Config) -> Result<(), Failure> {
     let mut signals = Signals::install()?;
     // The socket first: two daemons must not both get as far as libvirt.
-    let (listener, _socket) = locks::socket(&config.socket, config.socket_group.as_deref())?;
+    let (listener, _socket) = locks::socket(&config.socket, locks::Admitted::of(&config))?;
     let Parts {
         store,
         storage,
@@ -34,7 +34,7 @@ pub(crate) async fn serve(config: Config) -> Result<(), Failure> {
     };
     let engine = Engine::start(config.engine, store, storage, network, hypervisor).await?;
     tokio::spawn(berth_api::serve_guests(engine.clone()));
-    let app = berth_api::router(engine.clone(), about).into_make_service_with_connect_info::<Peer>();
+    let app = berth_api::router(engine.clone(), about, config.auth).into_make_service_with_connect_info::<Peer>();
     tracing::info!(socket = %config.socket.display(), state_dir = %config.state_dir.display(), "serving");
     // Without systemd there is nobody to notify.
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);

@@ -11,6 +11,7 @@
 //!
 //! One method a route; one module a resource.
 
+mod access;
 mod error;
 mod event;
 mod http;

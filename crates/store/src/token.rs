@@ -58,9 +58,9 @@ impl Store {
     /// Keeps a token. [`StoreError::AlreadyExists`] if its user has one of that name that isn't revoked.
     pub async fn insert_token(&self, token: &TokenRecord) -> Result<(), StoreError> {
         let mut tx = self.begin().await?;
-        let taken = sql("SELECT id FROM tokens WHERE owner = $1 AND name = $2 AND revoked_at IS NULL");
-        let taken = taken.bind(token.owner.to_string()).bind(token.name.to_string());
-        if tx.optional(taken).await?.is_some() {
+        let same = sql("SELECT id FROM tokens WHERE owner = $1 AND name = $2 AND revoked_at IS NULL");
+        let same = same.bind(token.owner.to_string()).bind(token.name.to_string());
+        if tx.optional(same).await?.is_some() {
             return Err(StoreError::AlreadyExists {
                 what: "token",
                 name: token.name.to_string(),

@@ -1,6 +1,6 @@
 //! `berth keypair …`
 
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::io::{Read as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
@@ -86,37 +86,56 @@ pub(crate) async fn run(verb: KeypairVerb, cx: &Context) -> anyhow::Result<()> {
 
 async fn create(name: Name, out: Option<&Path>, cx: &Context) -> anyhow::Result<()> {
     // The file first: a private half that can't be kept must not be made.
-    let file = match out {
-        Some(path) => {
-            let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
-            Some((
-                file.map_err(|error| Failure::invalid(format!("--out {}: {error}", path.display())))?,
-                path,
-            ))
-        }
-        None => None,
-    };
-    let made = match cx
-        .client
-        .create_keypair(&CreateKeyPair { name, public_key: None })
-        .await
-    {
-        Ok(made) => made,
-        Err(error) => {
-            if let Some((_, path)) = file {
-                std::fs::remove_file(path)?;
-            }
+    let file = out.map(new_secret_file).transpose()?;
+    let made = match (
+        cx.client
+            .create_keypair(&CreateKeyPair { name, public_key: None })
+            .await,
+        &file,
+    ) {
+        (Ok(made), _) => made,
+        (Err(error), Some(file)) => {
+            file.remove()?;
             return Err(error.into());
         }
+        (Err(error), None) => return Err(error.into()),
     };
     let private = made.private_key.context("the daemon sent no private key")?;
     match file {
-        Some((mut file, path)) => {
-            file.write_all(private.as_bytes())
-                .with_context(|| format!("writing {}", path.display()))?;
+        Some(file) => {
+            file.keep(private.as_bytes())?;
             show(&made.key_pair, cx)
         }
         None => Ok(output::raw(private.as_bytes())?),
+    }
+}
+
+/// A new file that only its owner may read, for what is shown once.
+pub(crate) struct SecretFile {
+    file: File,
+    path: PathBuf,
+}
+
+/// Makes such a file; one that is there is left alone.
+pub(crate) fn new_secret_file(path: &Path) -> anyhow::Result<SecretFile> {
+    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+    let file = file.map_err(|error| Failure::invalid(format!("--out {}: {error}", path.display())))?;
+    Ok(SecretFile {
+        file,
+        path: path.to_owned(),
+    })
+}
+
+impl SecretFile {
+    /// Writes the secret.
+    pub(crate) fn keep(mut self, secret: &[u8]) -> anyhow::Result<()> {
+        let written = self.file.write_all(secret);
+        written.with_context(|| format!("writing {}", self.path.display()))
+    }
+
+    /// Removes it: there is no secret.
+    pub(crate) fn remove(&self) -> std::io::Result<()> {
+        std::fs::remove_file(&self.path)
     }
 }
 
@@ -129,7 +148,7 @@ fn read(path: &Path) -> anyhow::Result<String> {
             .read_to_string(&mut text)
             .map_err(wrong)?;
     } else {
-        let file = std::fs::File::open(path).map_err(wrong)?;
+        let file = File::open(path).map_err(wrong)?;
         file.take(PUBLIC_KEY_MAX).read_to_string(&mut text).map_err(wrong)?;
     }
     Ok(text.trim().to_owned())
@@ -140,6 +159,7 @@ fn show(key: &KeyPairView, cx: &Context) -> anyhow::Result<()> {
         fields([
             ("id", key.id.to_string()),
             ("name", key.name.to_string()),
+            ("owner", key.owner.to_string()),
             ("fingerprint", key.fingerprint.clone()),
             ("public key", key.public_key.clone()),
             ("made", key.created_at.to_string()),

@@ -6,10 +6,12 @@ pub(crate) mod host;
 pub(crate) mod image;
 pub(crate) mod instance;
 pub(crate) mod keypair;
+pub(crate) mod member;
 mod network;
 mod nics;
 pub(crate) mod operation;
 pub(crate) mod port;
+pub(crate) mod project;
 pub(crate) mod public_ip;
 mod resize;
 mod rule;
@@ -18,6 +20,7 @@ pub(crate) mod snapshot;
 mod ssh;
 mod states;
 pub(crate) mod subnet;
+pub(crate) mod token;
 pub(crate) mod types;
 pub(crate) mod volume;
 pub(crate) mod vpc;
@@ -62,6 +65,10 @@ pub(crate) async fn run(noun: Noun, cx: &Context) -> anyhow::Result<ExitCode> {
         Noun::SecurityGroup(verb) => security_group::run(verb, cx).await?,
         Noun::Port(verb) => port::run(verb, cx).await?,
         Noun::PublicIp(verb) => public_ip::run(verb, cx).await?,
+        Noun::Project(verb) => project::run(verb, cx).await?,
+        Noun::Member(verb) => member::run(verb, cx).await?,
+        Noun::Token(verb) => token::run(verb, cx).await?,
+        Noun::Whoami => token::whoami(cx).await?,
         Noun::Operation(verb) => operation::run(verb, cx).await?,
         Noun::Event(verb) => event::run(verb, cx).await?,
         Noun::Host(verb) => host::run(verb, cx).await?,

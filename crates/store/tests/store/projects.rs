@@ -1,6 +1,6 @@
 //! Projects, members, tokens: who is what, where, and until when.
 
-use berth_model::{Code, Role, TokenId, User};
+use berth_model::{Code, Role, Stable, TokenId, User};
 use berth_store::{Base, Page, TokenRecord};
 use jiff::{SignedDuration, Timestamp};
 
@@ -12,6 +12,7 @@ on_both! {
     a_user_is_told_only_its_own_projects
     a_project_goes_only_when_nothing_is_left
     a_token_is_kept_as_a_hash_and_stays_when_revoked
+    keypairs_are_read_back
     nobody_but_its_maker_deletes_a_key_pair
     what_happens_is_told_to_its_project
 }
@@ -89,7 +90,7 @@ async fn a_project_goes_only_when_nothing_is_left(bed: Bed) {
     bed.store.create_project(&name("lab"), "").await.unwrap();
     bed.store.set_member("lab", &user("alice"), Role::Member).await.unwrap();
     let mut pair = keypair("theirs");
-    pair.project = "lab".to_owned();
+    pair.project = String::from("lab");
     bed.store.insert_keypair(&pair).await.unwrap();
     bed.store.delete_project("lab").await.unwrap();
     assert_eq!(bed.store.project("lab").await.unwrap(), None);
@@ -151,6 +152,42 @@ async fn a_token_is_kept_as_a_hash_and_stays_when_revoked(bed: Bed) {
     assert_eq!(bed.store.token(operators.id).await.unwrap().unwrap().scope, None);
 }
 
+async fn keypairs_are_read_back(bed: Bed) {
+    let id = bed.resting(Stable::Active).await;
+    assert_eq!(
+        bed.store
+            .find_keypair("default", &bed.key.id.to_string())
+            .await
+            .unwrap(),
+        bed.key
+    );
+    assert_eq!(
+        bed.store.insert_keypair(&keypair("laptop")).await.unwrap_err().code(),
+        Code::AlreadyExists
+    );
+    assert_eq!(
+        bed.store
+            .keypairs(Some("default"), Page { limit: 9, after: None })
+            .await
+            .unwrap(),
+        std::slice::from_ref(&bed.key)
+    );
+    bed.store.delete_keypair(bed.key.id, &bed.key.owner).await.unwrap();
+    assert_eq!(
+        bed.store
+            .delete_keypair(bed.key.id, &bed.key.owner)
+            .await
+            .unwrap_err()
+            .code(),
+        Code::NotFound
+    );
+    assert_eq!(
+        bed.get(id).await.key.unwrap().public_key,
+        bed.key.public_key,
+        "the instance keeps it"
+    );
+}
+
 async fn nobody_but_its_maker_deletes_a_key_pair(bed: Bed) {
     let refused = bed.store.delete_keypair(bed.key.id, &user("alice")).await.unwrap_err();
     assert_eq!(refused.code(), Code::Forbidden);
@@ -161,7 +198,7 @@ async fn nobody_but_its_maker_deletes_a_key_pair(bed: Bed) {
 async fn what_happens_is_told_to_its_project(bed: Bed) {
     bed.store.create_project(&name("lab"), "").await.unwrap();
     let mut pair = keypair("theirs");
-    pair.project = "lab".to_owned();
+    pair.project = String::from("lab");
     bed.store.insert_keypair(&pair).await.unwrap();
     let kinds = async |project| {
         let events = bed.store.events_after(project, 0, 1000).await.unwrap();
@@ -171,7 +208,7 @@ async fn what_happens_is_told_to_its_project(bed: Bed) {
     assert!(!kinds(Some("default")).await.contains(&"project.created".to_owned()));
     assert!(kinds(None).await.len() > 2);
     let (mut new, task) = crate::tasks::create(Base::default(), None);
-    new.project = "lab".to_owned();
+    new.project = String::from("lab");
     let claim = bed
         .store
         .create_volume(&new, task, &crate::support::by())

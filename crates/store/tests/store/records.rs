@@ -12,7 +12,6 @@ on_both! {
     a_full_subnet_has_no_address
     lists_are_paged_by_age
     images_are_read_back_and_kept_while_in_use
-    keypairs_are_read_back
     a_network_is_made_once
     what_is_gone_leaves_its_operations
 }
@@ -307,42 +306,6 @@ async fn images_are_read_back_and_kept_while_in_use(bed: Bed) {
     assert_eq!(
         bed.store.images(None, Page { limit: 10, after: None }).await.unwrap(),
         []
-    );
-}
-
-async fn keypairs_are_read_back(bed: Bed) {
-    let id = bed.resting(Stable::Active).await;
-    assert_eq!(
-        bed.store
-            .find_keypair("default", &bed.key.id.to_string())
-            .await
-            .unwrap(),
-        bed.key
-    );
-    assert_eq!(
-        bed.store.insert_keypair(&keypair("laptop")).await.unwrap_err().code(),
-        Code::AlreadyExists
-    );
-    assert_eq!(
-        bed.store
-            .keypairs(Some("default"), Page { limit: 9, after: None })
-            .await
-            .unwrap(),
-        std::slice::from_ref(&bed.key)
-    );
-    bed.store.delete_keypair(bed.key.id, &bed.key.owner).await.unwrap();
-    assert_eq!(
-        bed.store
-            .delete_keypair(bed.key.id, &bed.key.owner)
-            .await
-            .unwrap_err()
-            .code(),
-        Code::NotFound
-    );
-    assert_eq!(
-        bed.get(id).await.key.unwrap().public_key,
-        bed.key.public_key,
-        "the instance keeps it"
     );
 }
 

@@ -1,0 +1,188 @@
+//! Who asks, about which project, and whether they may: every request comes through here, and no other way.
+//!
+//! ```text
+//!   request ─▶ policy: what does this route need? ──no row──▶ 405, whatever the router has
+//!                 │
+//!                 ▼
+//!              identify: the token, else the certificate, else the kernel's word ──▶ Caller    (401)
+//!                 │
+//!                 ▼
+//!              scope: which project, and what is the caller in it ──▶ Scope                    (404: for them it isn't there)
+//!                 │
+//!                 ▼
+//!              berth_model::judge ──▶ the route, with Caller and Scope among the request's extensions   (403)
+//! ```
+//!
+//! Architecture invariant: a route learns of no project but by [`Scope`].
+
+mod caller;
+mod local;
+mod policy;
+mod scope;
+
+use std::collections::BTreeMap;
+
+use axum::extract::{ConnectInfo, FromRequestParts as _, MatchedPath, RawPathParams, Request, State};
+use axum::http::Method;
+use axum::middleware::Next;
+use axum::response::Response;
+use berth_api_types::PROJECT_HEADER;
+use berth_model::{Denial, Need, Power, User, judge};
+use utoipa::openapi::path::{Operation, ParameterBuilder, ParameterIn};
+use utoipa::openapi::schema::{ObjectBuilder, Type};
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
+use utoipa::openapi::{OpenApi, RefOr, Required};
+
+pub(crate) use caller::Caller;
+pub(crate) use scope::{Scope, implied as implied_project};
+
+use crate::problem::ApiError;
+use crate::{App, Peer};
+
+/// What the operator has said of who may come in.
+#[derive(Debug, Clone, Default)]
+pub struct AuthSettings {
+    /// The group of this host whose members are operators, besides root and who runs the daemon.
+    pub operators_group: Option<String>,
+    /// Users who are operators, wherever they come from.
+    pub operators: Vec<User>,
+    /// Which users the local users of this host are, by their login names.
+    pub local_users: BTreeMap<String, User>,
+}
+
+/// What is needed to know who asks.
+pub(crate) struct Auth {
+    settings: AuthSettings,
+    local: local::LocalUsers,
+}
+
+impl Auth {
+    pub(crate) fn new(settings: AuthSettings) -> Self {
+        Self {
+            local: local::LocalUsers::new(&settings),
+            settings,
+        }
+    }
+}
+
+/// Lets a request through to its route if who makes it may.
+pub(crate) async fn guard(State(app): State<App>, request: Request, next: Next) -> Result<Response, ApiError> {
+    let Some(path) = request.extensions().get::<MatchedPath>().cloned() else {
+        // There is no such route: the router says so.
+        return Ok(next.run(request).await);
+    };
+    let Some(need) = policy::need(request.method(), path.as_str()) else {
+        return Err(ApiError::no_method(request.uri().path()));
+    };
+    if need == Need::Anyone {
+        return Ok(next.run(request).await);
+    }
+    let (mut parts, body) = request.into_parts();
+    let peer = ConnectInfo::<Peer>::from_request_parts(&mut parts, &app).await;
+    let peer = peer.map_err(|error| ApiError::internal(format!("a connection without a peer: {error}")))?;
+    let caller = caller::identify(&app, &peer.0, &parts.headers).await?;
+    let power = if let Need::Project(..) = need {
+        let named = RawPathParams::from_request_parts(&mut parts, &app).await.ok();
+        let named = named.and_then(|params| project_of(&params));
+        let scope = scope::find(&app, &caller, named, &parts.headers).await?;
+        let power = scope.power;
+        parts.extensions.insert(scope);
+        power
+    } else {
+        caller.above_projects()
+    };
+    judge(power, need).map_err(|denial| denied(denial, need, power, parts.extensions.get()))?;
+    parts.extensions.insert(caller);
+    Ok(next.run(Request::from_parts(parts, body)).await)
+}
+
+/// The project that the path names.
+fn project_of(params: &RawPathParams) -> Option<String> {
+    let found = params.iter().find(|(key, _)| *key == "project");
+    found.map(|(_, value)| value.to_owned())
+}
+
+fn denied(denial: Denial, need: Need, power: Power, scope: Option<&Scope>) -> ApiError {
+    let project = scope.map_or("", |scope| scope.project.as_str());
+    match (denial, need, power) {
+        (Denial::Unknown, ..) => ApiError::unauthenticated("it is not known who you are"),
+        (Denial::NoProject, ..) => ApiError::no_project(project),
+        (Denial::Forbidden, Need::Project(kind, reach), Power::In(role)) => {
+            let may = match role.reach(kind) {
+                berth_model::Reach::Nothing => format!("may not see {kind}"),
+                _ => format!("may view {kind}, not manage them"),
+            };
+            let message = format!(
+                "a {role} of project '{project}' {may}: that takes {}",
+                who_may(kind, reach)
+            );
+            ApiError::forbidden(message)
+        }
+        (Denial::Forbidden, ..) => ApiError::forbidden("only the operator of the host may do that"),
+    }
+}
+
+/// The least role that may.
+fn who_may(kind: berth_model::Kind, reach: berth_model::Reach) -> String {
+    let least = berth_model::Role::ALL
+        .into_iter()
+        .find(|role| role.reach(kind) >= reach);
+    least.map_or_else(|| "the operator".to_owned(), |role| format!("the role {role}"))
+}
+
+/// Says in the document what each route needs, and which requests take the header that names a project.
+pub(crate) fn describe(document: &mut OpenApi) {
+    let scheme = HttpBuilder::new()
+        .scheme(HttpAuthScheme::Bearer)
+        .description(Some(SCHEME_DESCRIPTION))
+        .build();
+    let components = document.components.get_or_insert_default();
+    components.add_security_scheme(SCHEME, SecurityScheme::Http(scheme));
+    document.security = Some(vec![SecurityRequirement::new::<_, _, String>(SCHEME, [])]);
+    for (path, item) in &mut document.paths.paths {
+        let operations = [
+            (Method::GET, &mut item.get),
+            (Method::POST, &mut item.post),
+            (Method::PUT, &mut item.put),
+            (Method::PATCH, &mut item.patch),
+            (Method::DELETE, &mut item.delete),
+        ];
+        for (method, operation) in operations {
+            if let Some(operation) = operation
+                && let Some(need) = policy::need(&method, path)
+            {
+                describe_need(operation, need, path);
+            }
+        }
+    }
+}
+
+fn describe_need(operation: &mut Operation, need: Need, path: &str) {
+    let who = match need {
+        Need::Anyone => "Anybody may.".to_owned(),
+        Need::SignedIn => "Every user may.".to_owned(),
+        Need::Operator => "Only the operator of the host may.".to_owned(),
+        Need::Project(kind, reach) => format!("Takes {} in the project.", who_may(kind, reach)),
+    };
+    operation.description = Some(match operation.description.take() {
+        Some(text) => format!("{text}\n\n{who}"),
+        None => who,
+    });
+    if need == Need::Anyone {
+        operation.security = Some(Vec::new());
+    }
+    if matches!(need, Need::Project(..)) && !path.contains("{project}") {
+        let parameter = ParameterBuilder::new()
+            .name(PROJECT_HEADER)
+            .parameter_in(ParameterIn::Header)
+            .required(Required::False)
+            .description(Some("The project that it is about, for who is in several."))
+            .schema(Some(ObjectBuilder::new().schema_type(Type::String)))
+            .build();
+        operation.parameters.get_or_insert_default().push(RefOr::T(parameter));
+    }
+}
+
+const SCHEME: &str = "token";
+const SCHEME_DESCRIPTION: &str = "A token of POST /v1/tokens, or of the OpenID Connect issuer that the operator has \
+                                  configured. On the daemon's own socket the kernel says who asks, without one.";

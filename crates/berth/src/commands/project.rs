@@ -1,0 +1,88 @@
+//! `berth project …`
+
+use berth_api_types::{ChangeProject, CreateProject, ProjectView};
+use berth_model::Name;
+use clap::Subcommand;
+
+use crate::cli::name;
+use crate::commands::Context;
+use crate::output::{self, ago, fields, table};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ProjectVerb {
+    /// Make a project; give it members next, see 'berth member add'
+    Create {
+        /// Its name, which can't be changed
+        #[arg(value_parser = name)]
+        name: Name,
+        /// What it is for
+        #[arg(long, value_name = "TEXT")]
+        description: Option<String>,
+    },
+    /// List the projects that you are in; for the operator all
+    List,
+    /// Show a project
+    Show {
+        /// Its name
+        project: String,
+    },
+    /// Say anew what a project is for
+    Describe {
+        /// Its name
+        project: String,
+        /// What it is for
+        description: String,
+    },
+    /// Delete projects that have nothing left; their members, key pairs and tokens go with them
+    Delete {
+        /// Their names
+        #[arg(required = true, value_name = "PROJECT")]
+        projects: Vec<String>,
+    },
+}
+
+pub(crate) async fn run(verb: ProjectVerb, cx: &Context) -> anyhow::Result<()> {
+    let client = &cx.client;
+    match verb {
+        ProjectVerb::Create { name, description } => {
+            show(&client.create_project(&CreateProject { name, description }).await?, cx)
+        }
+        ProjectVerb::List => {
+            output::print(cx.format, &client.projects().await?, |projects| {
+                let row = |one: &ProjectView| {
+                    let (name, description) = (one.name.to_string(), one.description.clone());
+                    [name, role(one), description, ago(one.created_at)]
+                };
+                table(["name", "your role", "for", "created"], projects.iter().map(row))
+            })?;
+            Ok(())
+        }
+        ProjectVerb::Show { project } => show(&client.project(&project).await?, cx),
+        ProjectVerb::Describe { project, description } => show(
+            &client.change_project(&project, &ChangeProject { description }).await?,
+            cx,
+        ),
+        ProjectVerb::Delete { projects } => {
+            for project in projects {
+                client.delete_project(&project).await?;
+            }
+            Ok(())
+        }
+    }
+}
+
+fn role(project: &ProjectView) -> String {
+    project.role.map_or_else(|| "-".to_owned(), |role| role.to_string())
+}
+
+fn show(project: &ProjectView, cx: &Context) -> anyhow::Result<()> {
+    output::print(cx.format, project, |project| {
+        fields([
+            ("name", project.name.to_string()),
+            ("for", project.description.clone()),
+            ("your role", role(project)),
+            ("created", project.created_at.to_string()),
+        ])
+    })?;
+    Ok(())
+}
