@@ -84,7 +84,7 @@ fn a_life_is_told_with_its_steps_and_with_what_libvirt_said_also_when_it_is_over
     assert_told(
         &text,
         &[
-            &["  create asked for by uid 0"],
+            &["  create asked for by local:root"],
             &["Building", "done in"],
             &["Scheduling", "done in"],
             &["Block_device_mapping", "done in"],
@@ -92,7 +92,7 @@ fn a_life_is_told_with_its_steps_and_with_what_libvirt_said_also_when_it_is_over
             &["Spawning", "done in"],
             &["Starting", "done in"],
             &["  create succeeded in", "; the instance is Active"],
-            &["  stop asked for by uid 0"],
+            &["  stop asked for by local:root"],
             &["Powering-off", "done in"],
             &["  stop succeeded in", "; the instance is Stopped"],
             &["  start succeeded in", "; the instance is Active"],
@@ -156,7 +156,7 @@ fn a_daemon_that_died_in_a_create_says_that_it_went_on() {
     assert_told(
         &daemon.ok(["instance", "why", "web"]),
         &[
-            &["  create asked for by uid 0"],
+            &["  create asked for by local:root"],
             &["Block_device_mapping", "done in"],
             &["Networking", "the daemon started again and goes on with Networking"],
             &["Networking", "done in"],
@@ -183,7 +183,7 @@ fn a_soft_reboot_that_became_a_hard_one_says_why() {
     assert_told(
         &text,
         &[
-            &["  soft_reboot asked for by uid 0"],
+            &["  soft_reboot asked for by local:root"],
             &["Rebooting ", "done in"],
             &[
                 "Reboot_started",
@@ -215,7 +215,7 @@ fn what_libvirt_refused_is_told_in_its_own_words() {
     assert_told(
         &daemon.ok(["instance", "why", "web"]),
         &[
-            &["  start asked for by uid 0"],
+            &["  start asked for by local:root"],
             &[
                 "Powering-on",
                 "failed after",

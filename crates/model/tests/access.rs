@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-use berth_model::{Denial, Kind, Need, Power, ROLES, Reach, Role, User, judge};
+use berth_model::{Denial, Need, Power, ROLES, Reach, Role, User, judge};
 
 #[test]
 fn the_table_is_the_reviewed_one() {

@@ -37,7 +37,7 @@ pub(crate) fn now() -> Timestamp {
 /// Who asked, and how the request is known again if it is sent again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Requester {
-    /// Who, e.g. `uid 0` or `berthd`.
+    /// Who: a user, or `berthd` itself.
     pub who: String,
     /// The request's key, if it carries one.
     pub once: Option<Once>,

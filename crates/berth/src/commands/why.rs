@@ -178,7 +178,7 @@ mod tests {
     }
 
     fn asked(action: &str, params: Value) -> Value {
-        json!({ "kind": "asked", "action": action, "by": "uid 0", "params": params })
+        json!({ "kind": "asked", "action": action, "by": "local:root", "params": params })
     }
 
     fn step(state: &str, outcome: &str, attempt: u32, took: u64, message: Option<&str>) -> Value {
@@ -217,7 +217,7 @@ mod tests {
             text,
             str![[r#"
 2025-11-25 (UTC)
-19:48:43.000  create asked for by uid 0
+19:48:43.000  create asked for by local:root
 19:48:43.004    Building                done in 3.4 ms
 19:48:43.005    Scheduling              done in 420 µs
 19:48:43.014    Networking              attempt 1 failed after 8.0 ms and is tried again: link busy (network_error)
@@ -267,11 +267,11 @@ mod tests {
 19:48:43.000  the plug was pulled outside of Berth; libvirt: stopped (destroyed); the instance is Stopped
 2025-11-26 (UTC)
 19:48:43.000  guest resumed; found when libvirt was asked
-19:48:43.000  soft_reboot asked for by uid 0
+19:48:43.000  soft_reboot asked for by local:root
 19:48:43.000    Reboot_started          failed after 2 min 0 s: the guest did not reboot within 120 s of being asked (deadline_exceeded)
 19:48:43.000  goes on as hard_reboot
 19:48:43.000    Rebooting_started_hard  undone in 12 ms
-19:48:43.000  stop asked for by uid 0 (grace seconds 5, type t1.nano)
+19:48:43.000  stop asked for by local:root (grace seconds 5, type t1.nano)
 19:48:43.000  stop was cancelled after 1 min 1 s
 19:48:43.000    Powering-on             failed after 46 ms: no disk (hypervisor_error)
 19:48:43.000    Powering-on             fell back to Stopped

@@ -18,7 +18,7 @@ fn operation(action: Action, asked: i64, ended: Option<i64>, phase: Phase) -> Op
         subject_name: "web".to_owned(),
         phase,
         params: json!({}),
-        requested_by: "uid 0".to_owned(),
+        requested_by: "local:root".to_owned(),
         fault: (phase == Phase::Failed).then(|| Fault::new(Code::HypervisorError, "no")),
         created_at: at(asked),
         finished_at: ended.map(at),
@@ -90,7 +90,7 @@ fn attempts_are_counted_and_what_has_no_duration_took_from_its_beginning() {
     let lines = journal(
         &stop,
         &[
-            (1000, Action::Stop, 0, Begun, "asked for by uid 0"),
+            (1000, Action::Stop, 0, Begun, "asked for by local:root"),
             (1500, Action::Stop, 0, Retried, "busy"),
             (1600, Action::Stop, 0, Heard, "suspended (asked)"),
             (1700, Action::Stop, 0, Noted, "waits: libvirt is away"),
@@ -103,7 +103,7 @@ fn attempts_are_counted_and_what_has_no_duration_took_from_its_beginning() {
     assert_eq!(
         told,
         [
-            "1000 stop asked by uid 0",
+            "1000 stop asked by local:root",
             "1500 Powering-off Retried 1 500 Some(\"busy\")",
             "1600 Powering-off libvirt: suspended (asked)",
             "1700 Powering-off waits: libvirt is away",
@@ -139,12 +139,12 @@ fn what_the_guest_did_by_itself_stands_between_the_operations() {
     assert_eq!(
         told,
         [
-            "1000 start asked by uid 0",
+            "1000 start asked by local:root",
             "1200 Powering-on Done 1 200 None",
             "1200 start Succeeded Some(\"Active\") 200",
             "2000 guest.rebooted Some(\"stopped (destroyed)\") None",
             "2500 guest.stopped Some(\"stopped (destroyed)\") Some(\"Stopped\")",
-            "3000 soft_reboot asked by uid 0",
+            "3000 soft_reboot asked by local:root",
             "3100 goes on as hard_reboot",
         ]
     );
