@@ -13,6 +13,7 @@
 //! ```
 
 mod access;
+mod audit;
 mod catalog;
 mod check;
 mod event;
@@ -37,6 +38,7 @@ pub use access::{
     ChangeProject, CreateProject, CreateToken, CreatedToken, MemberView, PROJECT_HEADER, ProjectView, RoleView,
     SetMember, TokenView, WhoAmI,
 };
+pub use audit::{AuditEntryView, AuditQuery};
 pub use catalog::CatalogEntryView;
 pub use check::{FindingView, HostCheck};
 pub use event::EventView;

@@ -17,6 +17,7 @@ use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::audit::Begun;
 use crate::auth::Scope;
 use crate::extract::{Body, By, MaybeBody, Query, page, paged};
 use crate::problem::ApiError;
@@ -58,7 +59,7 @@ async fn create(
     scope: Scope,
     By(by): By,
     Body(body): Body<CreateInstances>,
-) -> Result<(StatusCode, Json<Created>), ApiError> {
+) -> Result<Response, ApiError> {
     let user_data = match &body.user_data {
         Some(text) => Some(
             STANDARD
@@ -92,7 +93,8 @@ async fn create(
     let created = Created {
         operations: operations.iter().map(views::operation).collect(),
     };
-    Ok((StatusCode::ACCEPTED, Json(created)))
+    let ids: Vec<_> = operations.iter().map(|operation| operation.id).collect();
+    Ok(Begun::note(&ids, (StatusCode::ACCEPTED, Json(created)).into_response()))
 }
 
 fn wanted_nic(nic: NicOfInstance) -> Result<WantedNic, ApiError> {
@@ -266,5 +268,6 @@ pub(crate) async fn find(app: &App, scope: &Scope, reference: &str) -> Result<In
 }
 
 pub(crate) fn accepted(operation: &berth_engine::OperationRecord) -> Response {
-    (StatusCode::ACCEPTED, Json(views::operation(operation))).into_response()
+    let response = (StatusCode::ACCEPTED, Json(views::operation(operation))).into_response();
+    Begun::note(&[operation.id], response)
 }

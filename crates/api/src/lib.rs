@@ -9,6 +9,7 @@
 //!                     └────────── problem+json ◀──┘
 //! ```
 
+mod audit;
 mod auth;
 mod catalog;
 mod check;
@@ -30,6 +31,7 @@ mod port;
 mod problem;
 mod project;
 mod public_ip;
+mod request_id;
 mod resize;
 mod security_group;
 mod snapshot;
@@ -51,6 +53,7 @@ use utoipa::openapi::OpenApi as Document;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::auth::Auth;
+pub use audit::{Audit, AuditSettings};
 pub use auth::AuthSettings;
 pub use metadata::{metadata_router, serve_guests, serve_metadata};
 pub use peer::Peer;
@@ -65,6 +68,7 @@ struct App {
     engine: Engine,
     about: Arc<About>,
     auth: Arc<Auth>,
+    audit: Audit,
 }
 
 /// What the daemon knows of itself and the engine doesn't.
@@ -106,6 +110,7 @@ fn described() -> OpenApiRouter<App> {
         .merge(public_ip::routes())
         .merge(project::routes())
         .merge(token::routes())
+        .merge(audit::routes())
         .merge(instance_type::routes())
         .merge(operation::routes())
         .merge(event::routes())
@@ -122,12 +127,13 @@ pub fn openapi() -> Document {
 }
 
 /// The router that serves the API.
-pub fn router(engine: Engine, about: About, auth: AuthSettings) -> Router {
+pub fn router(engine: Engine, about: About, auth: AuthSettings, audit: Audit) -> Router {
     let (router, document) = described().split_for_parts();
     let app = App {
         engine,
         about: Arc::new(about),
         auth: Arc::new(Auth::new(auth)),
+        audit,
     };
     router
         .route(
@@ -140,5 +146,6 @@ pub fn router(engine: Engine, about: About, auth: AuthSettings) -> Router {
         .layer(axum::middleware::from_fn_with_state(app.clone(), auth::guard))
         .layer(DefaultBodyLimit::max(BODY_MAX))
         .layer(axum::middleware::from_fn(linger::linger))
+        .layer(axum::middleware::from_fn(request_id::give))
         .with_state(app)
 }

@@ -51,6 +51,27 @@ impl ApiError {
         Self::new(Code::NotFound, detail, Some("project"))
     }
 
+    /// What can't be written into the audit log isn't done.
+    pub(crate) fn not_logged(error: &std::io::Error) -> Self {
+        tracing::error!(%error, "the audit log can't be written");
+        let code = match error.kind() {
+            std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => Code::StorageFull,
+            _ => Code::StorageError,
+        };
+        let detail = format!("the request is not done, for it can't be written into the audit log: {error}");
+        Self::new(code, detail, None)
+    }
+
+    /// Its stable code.
+    pub(crate) fn code(&self) -> Code {
+        self.0.code
+    }
+
+    /// Its HTTP status.
+    pub(crate) fn status(&self) -> u16 {
+        self.0.status
+    }
+
     /// A defect of ours.
     pub(crate) fn internal(what: impl ToString) -> Self {
         let what = what.to_string();
@@ -120,7 +141,9 @@ impl From<EngineError> for ApiError {
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.0.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let code = self.0.code;
         let mut response = (status, Json(*self.0)).into_response();
+        response.extensions_mut().insert(code);
         let problem = header::HeaderValue::from_static("application/problem+json");
         response.headers_mut().insert(header::CONTENT_TYPE, problem);
         if status == StatusCode::UNAUTHORIZED {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use berth_model::{Code, Name};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::commands::audit::AuditVerb;
 use crate::commands::event::EventVerb;
 use crate::commands::host::HostVerb;
 use crate::commands::image::ImageVerb;
@@ -120,6 +121,9 @@ pub(crate) enum Noun {
     /// What programs sign in with
     #[command(subcommand)]
     Token(TokenVerb),
+    /// What was asked, by whom, and what was decided
+    #[command(subcommand)]
+    Audit(AuditVerb),
     /// Tell who you are to the daemon, and what you may
     Whoami,
     /// Work under way, and work that is done

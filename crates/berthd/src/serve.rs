@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use berth_api::{About, Peer};
+use berth_api::{About, Audit, AuditSettings, Peer};
 use berth_engine::Engine;
+use berth_model::Code;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::config::Config;
@@ -32,9 +33,12 @@ pub(crate) async fn serve(config: Config) -> Result<(), Failure> {
         catalog: config.catalog,
         mirror: config.image_mirror,
     };
+    let audit = Audit::open(AuditSettings::new(config.state_dir.join("audit")))
+        .map_err(|error| Failure::new(Code::StorageError, format!("opening the audit log: {error}")))?;
     let engine = Engine::start(config.engine, store, storage, network, hypervisor).await?;
     tokio::spawn(berth_api::serve_guests(engine.clone()));
-    let app = berth_api::router(engine.clone(), about, config.auth).into_make_service_with_connect_info::<Peer>();
+    let app =
+        berth_api::router(engine.clone(), about, config.auth, audit).into_make_service_with_connect_info::<Peer>();
     tracing::info!(socket = %config.socket.display(), state_dir = %config.state_dir.display(), "serving");
     // Without systemd there is nobody to notify.
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);

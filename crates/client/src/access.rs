@@ -1,11 +1,13 @@
 //! Projects, members, tokens, and who one is: one method a route.
 
 use berth_api_types::{
-    ChangeProject, CreateProject, CreateToken, CreatedToken, MemberView, ProjectView, SetMember, TokenView, WhoAmI,
+    AuditEntryView, AuditQuery, ChangeProject, CreateProject, CreateToken, CreatedToken, MemberView, Page, ProjectView,
+    SetMember, TokenView, WhoAmI,
 };
 use reqwest::Method;
 
 use crate::http::encoded;
+use crate::resources::query as fields;
 use crate::{Client, ClientError};
 
 /// Projects and their members.
@@ -72,6 +74,14 @@ impl Client {
     /// Makes a token worth nothing from now on.
     pub async fn revoke_token(&self, reference: &str) -> Result<(), ClientError> {
         self.delete(&token(reference)).await.map(drop)
+    }
+
+    /// A page of the audit log, the newest entry first.
+    pub async fn audit(&self, query: &AuditQuery) -> Result<Vec<AuditEntryView>, ClientError> {
+        let page: Page<AuditEntryView> = self
+            .json(self.request(Method::GET, &format!("/v1/audit?{}", fields(query))))
+            .await?;
+        Ok(page.items)
     }
 
     /// Tells who one is, how that is known, and what one may.

@@ -284,7 +284,7 @@ pub(crate) fn instance(reference: &str, rest: &str) -> String {
 }
 
 /// The fields of something flat as a query string; what isn't given is left out.
-fn query(of: &impl serde::Serialize) -> String {
+pub(crate) fn query(of: &impl serde::Serialize) -> String {
     let fields = match serde_json::to_value(of) {
         Ok(serde_json::Value::Object(fields)) => fields,
         _ => serde_json::Map::new(),

@@ -10,7 +10,7 @@
 //!              scope: which project, and what is the caller in it ──▶ Scope                    (404: for them it isn't there)
 //!                 │
 //!                 ▼
-//!              berth_model::judge ──▶ the route, with Caller and Scope among the request's extensions   (403)
+//!              berth_model::judge ──▶ audit ──▶ the route, with Caller and Scope among the request's extensions   (403)
 //! ```
 //!
 //! Architecture invariant: a route learns of no project but by [`Scope`].
@@ -24,19 +24,23 @@ use std::collections::BTreeMap;
 
 use axum::extract::{ConnectInfo, FromRequestParts as _, MatchedPath, RawPathParams, Request, State};
 use axum::http::Method;
+use axum::http::request::Parts;
 use axum::middleware::Next;
 use axum::response::Response;
 use berth_api_types::PROJECT_HEADER;
-use berth_model::{Denial, Need, Power, User, judge};
+use berth_model::{Denial, Need, Power, Reach, User, judge};
 use utoipa::openapi::path::{Operation, ParameterBuilder, ParameterIn};
 use utoipa::openapi::schema::{ObjectBuilder, Type};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{OpenApi, RefOr, Required};
+use uuid::Uuid;
 
 pub(crate) use caller::Caller;
 pub(crate) use scope::{Scope, implied as implied_project};
 
+use crate::audit::{Begun, Decision, Entry};
 use crate::problem::ApiError;
+use crate::request_id::RequestId;
 use crate::{App, Peer};
 
 /// What the operator has said of who may come in.
@@ -79,12 +83,51 @@ pub(crate) async fn guard(State(app): State<App>, request: Request, next: Next) 
     }
     let (mut parts, body) = request.into_parts();
     let peer = ConnectInfo::<Peer>::from_request_parts(&mut parts, &app).await;
-    let peer = peer.map_err(|error| ApiError::internal(format!("a connection without a peer: {error}")))?;
-    let caller = caller::identify(&app, &peer.0, &parts.headers).await?;
+    let ConnectInfo(peer) =
+        peer.map_err(|error| ApiError::internal(format!("a connection without a peer: {error}")))?;
+    let id = parts.extensions.get::<RequestId>().map_or_else(Uuid::nil, |id| id.0);
+    let mut entry = Entry::about(&parts, &peer, path.as_str(), id);
+    if let Err(refusal) = admit(&app, &mut parts, (&peer, need), &mut entry).await {
+        (entry.status, entry.code) = (Some(refusal.status()), Some(refusal.code()));
+        app.audit.write(entry).await?;
+        return Err(refusal);
+    }
+    entry.decision = Decision::Allowed;
+    let request = Request::from_parts(parts, body);
+    if !changes(request.method(), need) {
+        return Ok(next.run(request).await);
+    }
+    app.audit.write(entry.clone()).await?;
+    let response = next.run(request).await;
+    entry.decision = Decision::Done;
+    entry.status = Some(response.status().as_u16());
+    entry.code = response.extensions().get().copied();
+    entry.operations = response
+        .extensions()
+        .get()
+        .cloned()
+        .map(|Begun(ids)| ids)
+        .unwrap_or_default();
+    // It is done, and that it was to be is in the log: an answer must not be lost for that.
+    let _ = app.audit.write(entry).await;
+    Ok(response)
+}
+
+/// Whether a request may change something: what only looks has no line in the audit log. A console changes much.
+fn changes(method: &Method, need: Need) -> bool {
+    !matches!(*method, Method::GET | Method::HEAD) || matches!(need, Need::Project(_, Reach::Manage))
+}
+
+/// Finds out who asks about what and whether they may: both are among the request's extensions then.
+async fn admit(app: &App, parts: &mut Parts, (peer, need): (&Peer, Need), entry: &mut Entry) -> Result<(), ApiError> {
+    let caller = caller::identify(app, peer, &parts.headers).await?;
+    entry.by(&caller);
+    entry.decision = Decision::Denied;
     let power = if let Need::Project(..) = need {
-        let named = RawPathParams::from_request_parts(&mut parts, &app).await.ok();
+        let named = RawPathParams::from_request_parts(parts, app).await.ok();
         let named = named.and_then(|params| project_of(&params));
-        let scope = scope::find(&app, &caller, named, &parts.headers).await?;
+        let scope = scope::find(app, &caller, named, &parts.headers).await?;
+        entry.within(&scope);
         let power = scope.power;
         parts.extensions.insert(scope);
         power
@@ -93,7 +136,7 @@ pub(crate) async fn guard(State(app): State<App>, request: Request, next: Next) 
     };
     judge(power, need).map_err(|denial| denied(denial, need, power, parts.extensions.get()))?;
     parts.extensions.insert(caller);
-    Ok(next.run(Request::from_parts(parts, body)).await)
+    Ok(())
 }
 
 /// The project that the path names.
@@ -109,7 +152,7 @@ fn denied(denial: Denial, need: Need, power: Power, scope: Option<&Scope>) -> Ap
         (Denial::NoProject, ..) => ApiError::no_project(project),
         (Denial::Forbidden, Need::Project(kind, reach), Power::In(role)) => {
             let may = match role.reach(kind) {
-                berth_model::Reach::Nothing => format!("may not see {kind}"),
+                Reach::Nothing => format!("may not see {kind}"),
                 _ => format!("may view {kind}, not manage them"),
             };
             let message = format!(
@@ -123,7 +166,7 @@ fn denied(denial: Denial, need: Need, power: Power, scope: Option<&Scope>) -> Ap
 }
 
 /// The least role that may.
-fn who_may(kind: berth_model::Kind, reach: berth_model::Reach) -> String {
+fn who_may(kind: berth_model::Kind, reach: Reach) -> String {
     let least = berth_model::Role::ALL
         .into_iter()
         .find(|role| role.reach(kind) >= reach);

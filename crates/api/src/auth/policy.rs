@@ -54,6 +54,7 @@ pub(crate) const POLICY: &[Row] = &[
     (GET, "/v1/host", Operator),
     (GET, "/v1/host/check", Operator),
     (POST, "/v1/host/check", Operator),
+    (GET, "/v1/audit", Operator),
     // Instances.
     (GET, "/v1/instances", view(Instances)),
     (POST, "/v1/instances", manage(Instances)),

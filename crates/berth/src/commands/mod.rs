@@ -1,5 +1,6 @@
 //! One module a noun: what may be typed after it, and what is done.
 
+pub(crate) mod audit;
 mod create;
 pub(crate) mod event;
 pub(crate) mod host;
@@ -68,6 +69,7 @@ pub(crate) async fn run(noun: Noun, cx: &Context) -> anyhow::Result<ExitCode> {
         Noun::Project(verb) => project::run(verb, cx).await?,
         Noun::Member(verb) => member::run(verb, cx).await?,
         Noun::Token(verb) => token::run(verb, cx).await?,
+        Noun::Audit(verb) => audit::run(verb, cx).await?,
         Noun::Whoami => token::whoami(cx).await?,
         Noun::Operation(verb) => operation::run(verb, cx).await?,
         Noun::Event(verb) => event::run(verb, cx).await?,
