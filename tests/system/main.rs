@@ -6,6 +6,7 @@
 #![allow(clippy::print_stdout, reason = "a test of random moments says how many it has hit")]
 
 mod actions;
+mod audit;
 mod away;
 mod bad_input;
 mod cancel;

@@ -68,6 +68,12 @@ pub(crate) async fn must_be_there(tx: &mut Tx, project: &str) -> Result<(), Stor
     }
 }
 
+/// What was there before there were projects is as old as the installation.
+pub(crate) async fn complete(tx: &mut Tx) -> Result<(), StoreError> {
+    let date = sql("UPDATE projects SET created_at = (SELECT made_at FROM installation) WHERE created_at = 0");
+    tx.run(date).await.map(|_| ())
+}
+
 /// What a project still has, in the order in which it is best deleted: tables of records that keep it.
 const KEEPS: [(&str, &str); 6] = [
     (

@@ -11,7 +11,7 @@ use tokio::sync::{Mutex, broadcast};
 use crate::event::EventRecord;
 use crate::row::{Columns as _, Sql, sql};
 use crate::tx::Tx;
-use crate::{Database, StoreError, link, migrate, vpc};
+use crate::{Database, StoreError, link, migrate, project, vpc};
 
 /// How many events a subscriber may be behind before it is told that it lagged and reads them with
 /// [`Store::events_after`] instead.
@@ -73,6 +73,7 @@ impl Store {
         let store = Self { inner: Arc::new(inner) };
         let mut tx = store.begin().await?;
         vpc::complete(&mut tx).await?;
+        project::complete(&mut tx).await?;
         tx.commit().await?;
         Ok(store)
     }
