@@ -1,7 +1,8 @@
 //! Instance types: what a guest gets and what an hour of it costs.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
+use crate::metering::Price;
 use crate::{Gib, Mib};
 
 /// One entry of the catalog of instance types.
@@ -20,8 +21,25 @@ pub struct InstanceType {
     pub nics: u32,
     /// Network bandwidth in Mbit/s, each way.
     pub bandwidth: u32,
-    /// Price of an hour in millionths of the currency.
-    pub price_per_hour: u64,
+    /// Price of an hour, in the currency of the price list.
+    #[serde(deserialize_with = "price")]
+    pub price_per_hour: Price,
+}
+
+/// A price as it is written, or the millionths that records of instances and operations have from before prices were
+/// decimals.
+fn price<'de, D: Deserializer<'de>>(from: D) -> Result<Price, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Written {
+        Millionths(u64),
+        Exact(String),
+    }
+    let price = match Written::deserialize(from)? {
+        Written::Millionths(amount) => Price::millionths(amount),
+        Written::Exact(text) => text.parse(),
+    };
+    price.map_err(serde::de::Error::custom)
 }
 
 impl InstanceType {
@@ -37,7 +55,7 @@ const fn gib(n: u64) -> Mib {
 
 /// The catalog that is used when the configuration brings none: burstable `t1`, general `m2`, compute `c2`, memory `r2`.
 pub fn default_catalog() -> Vec<InstanceType> {
-    // name, vCPUs, memory, root GiB, NICs, Mbit/s, price
+    // name, vCPUs, memory, root GiB, NICs, Mbit/s, price in millionths
     let rows: [(&str, u32, Mib, u64, u32, u32, u64); 14] = [
         ("t1.nano", 1, Mib(128), 1, 1, 100, 1_200),
         ("t1.micro", 1, Mib(512), 5, 1, 250, 4_800),
@@ -54,15 +72,14 @@ pub fn default_catalog() -> Vec<InstanceType> {
         ("r2.xlarge", 4, gib(32), 30, 4, 5_000, 252_000),
         ("r2.2xlarge", 8, gib(64), 30, 4, 10_000, 504_000),
     ];
-    let entry =
-        |(name, vcpus, memory, storage, nics, bandwidth, price_per_hour): (&str, _, _, _, _, _, _)| InstanceType {
-            name: name.to_owned(),
-            vcpus,
-            memory,
-            storage: Gib(storage),
-            nics,
-            bandwidth,
-            price_per_hour,
-        };
+    let entry = |(name, vcpus, memory, storage, nics, bandwidth, price): (&str, _, _, _, _, _, _)| InstanceType {
+        name: name.to_owned(),
+        vcpus,
+        memory,
+        storage: Gib(storage),
+        nics,
+        bandwidth,
+        price_per_hour: Price::millionths(price).unwrap_or(Price::FREE),
+    };
     rows.into_iter().map(entry).collect()
 }

@@ -18,6 +18,7 @@ mod instance_type;
 pub mod limits;
 mod mac;
 pub mod metadata;
+pub mod metering;
 mod name;
 mod observe;
 mod policy;
