@@ -153,6 +153,12 @@ impl VolumeState {
         }
     }
 
+    /// Whether time spent in this state is billed. The seed's table is of instances; it is held here as there: what is
+    /// being made, being deleted, or in error, is not.
+    pub const fn billed(self) -> bool {
+        !matches!(self, V::Creating | V::Deleting | V::Error)
+    }
+
     /// Whether the state rests until somebody acts.
     pub const fn is_stable(self) -> bool {
         matches!(self, V::Available | V::InUse | V::Reserved | V::Error)

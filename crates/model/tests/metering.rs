@@ -89,7 +89,12 @@ impl Life {
         let tick = Meter::tick(self.meter.take(), &self.now);
         self.meter = Some(tick.meter);
         if let Some(why) = tick.anchor {
-            self.append(LedgerKind::Clock, (self.now.boot.clone(), None), why.as_str(), tick.elapsed);
+            self.append(
+                LedgerKind::Clock,
+                (self.now.boot.clone(), None),
+                why.as_str(),
+                tick.elapsed,
+            );
         }
         self.account.append(&mut self.unseen);
         tick.elapsed
@@ -193,7 +198,9 @@ impl Life {
             report.add(&span).unwrap();
         }
         let lines = report.lines().into_iter();
-        lines.map(|line| ((line.resource, line.state.unwrap()), line.micros)).collect()
+        lines
+            .map(|line| ((line.resource, line.state.unwrap()), line.micros))
+            .collect()
     }
 
     /// By the account.
@@ -203,7 +210,9 @@ impl Life {
             let from = piece.wall.max(window.from.unwrap_or(i64::MIN));
             let to = (piece.wall + piece.length).min(window.to.unwrap_or(i64::MAX));
             if from < to {
-                *sums.entry((piece.which.to_string(), piece.state.to_string())).or_default() += to - from;
+                *sums
+                    .entry((piece.which.to_string(), piece.state.to_string()))
+                    .or_default() += to - from;
             }
         }
         sums
@@ -343,13 +352,23 @@ fn a_scripted_life_is_billed_as_the_seed_says() {
     ]);
     life.beat();
     // Off for an hour, which nobody pays.
-    for happens in [Happens::Reboots(3600 * second), runs(30), is(S::Deleting), runs(2), Happens::Becomes(0, None)] {
+    for happens in [
+        Happens::Reboots(3600 * second),
+        runs(30),
+        is(S::Deleting),
+        runs(2),
+        Happens::Becomes(0, None),
+    ] {
         life.step(&happens);
     }
     life.step(&runs(500));
     life.beat();
     let lines = life.reported(Window::default());
-    let seconds = |state: S| lines.get(&("0".to_owned(), state.to_string())).map_or(0, |micros| micros / second);
+    let seconds = |state: S| {
+        lines
+            .get(&("0".to_owned(), state.to_string()))
+            .map_or(0, |micros| micros / second)
+    };
     let all = [
         (S::Building, 3),
         (S::Active, 3600 + 600 + 60 + 1000 + 30),
@@ -365,7 +384,11 @@ fn a_scripted_life_is_billed_as_the_seed_says() {
     for (state, expected) in all {
         assert_eq!(seconds(state), expected, "{state}");
     }
-    let billed: i64 = all.iter().filter(|(state, _)| state.billed()).map(|(_, seconds)| seconds).sum();
+    let billed: i64 = all
+        .iter()
+        .filter(|(state, _)| state.billed())
+        .map(|(_, seconds)| seconds)
+        .sum();
     assert_eq!(billed, 5425);
 
     let nano: Price = "0.36".parse().unwrap();
@@ -381,18 +404,28 @@ fn a_scripted_life_is_billed_as_the_seed_says() {
     }
     let lines = report.lines();
     assert_eq!(lines.len(), 1, "one resource at one price is one line");
-    assert_eq!((lines[0].micros, lines[0].amount.to_string()), (5425 * second, "0.542500".to_owned()));
+    assert_eq!(
+        (lines[0].micros, lines[0].amount.to_string()),
+        (5425 * second, "0.542500".to_owned())
+    );
 }
 
 #[test]
 fn a_new_price_list_changes_no_time_before_it() {
     let list = |price: &str, types: &[&str]| PriceList {
-        instance: types.iter().map(|name| ((*name).to_owned(), price.parse().unwrap())).collect(),
+        instance: types
+            .iter()
+            .map(|name| ((*name).to_owned(), price.parse().unwrap()))
+            .collect(),
         ..PriceList::default()
     };
     let hour = 3_600_000_000;
     // The last list doesn't name the type any more: what is left of it costs what it did.
-    let prices = Prices::new(vec![(0, list("1", &["a"])), (2 * hour, list("3", &["a"])), (3 * hour, list("9", &["b"]))]);
+    let prices = Prices::new(vec![
+        (0, list("1", &["a"])),
+        (2 * hour, list("3", &["a"])),
+        (3 * hour, list("9", &["b"])),
+    ]);
     let span = |from: i64, to| Span {
         kind: LedgerKind::Instance,
         project: "p".to_owned(),

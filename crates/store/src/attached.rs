@@ -5,22 +5,22 @@ use berth_model::{Gib, ImageId, InstanceId, LayerId, Name, VolumeAction, VolumeI
 use crate::layer::{self, Base};
 use crate::row::{Columns as _, sql, to_number};
 use crate::tx::Tx;
+use crate::usage::facts;
 use crate::{Store, StoreError, task_begin, volume};
 
 /// Sets the state of an instance's root volume: it follows the steps of its instance.
 pub(crate) async fn set_root_state(tx: &mut Tx, instance: InstanceId, state: VolumeState) -> Result<(), StoreError> {
     let update = sql("UPDATE volumes SET state = $1 WHERE instance = $2 AND root = 1");
-    tx.run(update.bind(state.as_str()).bind(instance.to_string()))
-        .await
-        .map(|_| ())
+    tx.run(update.bind(state.as_str()).bind(instance.to_string())).await?;
+    facts::volumes_of(tx, instance).await
 }
 
 /// Writes down that an instance's root volume has grown.
 pub(crate) async fn grow_root(tx: &mut Tx, instance: InstanceId, size: Gib) -> Result<(), StoreError> {
     let update = sql("UPDATE volumes SET size = $1 WHERE instance = $2 AND root = 1 AND size < $1");
     tx.run(update.bind(to_number(size.0)?).bind(instance.to_string()))
-        .await
-        .map(|_| ())
+        .await?;
+    facts::volumes_of(tx, instance).await
 }
 
 /// Puts an instance's root volume on another image.
@@ -40,7 +40,7 @@ pub(crate) async fn set_state(tx: &mut Tx, instance: InstanceId, state: VolumeSt
             volume::tell(tx, row.parsed("id")?, state, (None, None)).await?;
         }
     }
-    Ok(())
+    facts::volumes_of(tx, instance).await
 }
 
 /// Takes a free volume for an instance that is being made. [`StoreError::VolumeRefused`] if it isn't free.
@@ -77,7 +77,9 @@ pub(crate) async fn not_created(tx: &mut Tx, instance: InstanceId) -> Result<(),
     .bind(VolumeState::Available.as_str())
     .bind(instance.to_string());
     for row in tx.all(free).await? {
-        volume::tell(tx, row.parsed("id")?, VolumeState::Available, (None, None)).await?;
+        let id: VolumeId = row.parsed("id")?;
+        facts::volume(tx, id).await?;
+        volume::tell(tx, id, VolumeState::Available, (None, None)).await?;
     }
     let never = sql("SELECT id, layer FROM volumes WHERE instance = $1").bind(instance.to_string());
     for row in tx.all(never).await? {
@@ -108,8 +110,9 @@ pub(crate) async fn unshelve(tx: &mut Tx, instance: InstanceId, layer: LayerId) 
 pub(crate) async fn leave(tx: &mut Tx, instance: InstanceId) -> Result<(), StoreError> {
     // What was never made goes with the instance that it was made for.
     let gone = sql("DELETE FROM volumes WHERE instance = $1 \
-                    AND (delete_on_termination = 1 OR layer IS NULL) RETURNING layer");
+                    AND (delete_on_termination = 1 OR layer IS NULL) RETURNING id, layer");
     for row in tx.all(gone.bind(instance.to_string())).await? {
+        facts::end(tx, &row.text("id")?).await?;
         layer::release(tx, row.maybe_parsed("layer")?).await?;
     }
     let free = sql(
@@ -124,6 +127,7 @@ pub(crate) async fn leave(tx: &mut Tx, instance: InstanceId) -> Result<(), Store
     for row in tx.all(free).await? {
         let (id, name): (VolumeId, Name) = (row.parsed("id")?, row.parsed("name")?);
         make_unique(tx, id, &row.text("project")?, name).await?;
+        facts::volume(tx, id).await?;
         volume::tell(tx, id, row.parsed("state")?, (None, None)).await?;
     }
     Ok(())

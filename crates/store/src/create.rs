@@ -21,6 +21,7 @@ use crate::security_group::{self, GroupRecord};
 use crate::task_begin::FIRST_SLOT;
 use crate::transition::{Why, state_event};
 use crate::tx::Tx;
+use crate::usage::facts;
 use crate::volume::VolumeRecord;
 use crate::{Claim, InstanceRecord, KeyRef, Requester, Store, StoreError, attached, claim, once, volume};
 
@@ -163,6 +164,7 @@ async fn create(
     claim::begin(tx, &operation).await?;
     let record = record(tx, new, &operation, key);
     insert(tx, &record).await?;
+    facts::instance(tx, &record).await?;
     if let Some(content) = &new.user_data {
         let insert = sql("INSERT INTO user_data (instance, content) VALUES ($1, $2)");
         tx.run(insert.bind(new.id.to_string()).bind(content.as_slice())).await?;

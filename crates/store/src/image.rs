@@ -11,6 +11,7 @@ use crate::instance::canonical;
 use crate::port_query::in_instances;
 use crate::row::{Columns as _, Sql, sql, to_json, to_number, to_word};
 use crate::tx::Tx;
+use crate::usage::facts;
 use crate::{Page, Store, StoreError, attached};
 
 /// An image.
@@ -46,7 +47,7 @@ pub struct ImageRecord {
 const OWN_COLUMN: [(&str, &str); 3] = [("os", "os"), ("firmware", "firmware"), ("user", "login")];
 
 impl ImageRecord {
-    fn read(row: &AnyRow) -> Result<Self, StoreError> {
+    pub(crate) fn read(row: &AnyRow) -> Result<Self, StoreError> {
         let mut properties: Map<String, Value> = row.maybe_json("properties")?.unwrap_or_default();
         for (property, column) in OWN_COLUMN {
             properties.insert(property.to_owned(), Value::String(row.text(column)?));
@@ -166,6 +167,7 @@ pub(crate) async fn must_be_there(tx: &mut Tx, id: ImageId) -> Result<(), StoreE
 pub(crate) async fn insert(tx: &mut Tx, image: &ImageRecord) -> Result<(), StoreError> {
     check_name(tx, &image.project, &image.name).await?;
     tx.run(image.insert()?).await?;
+    facts::image(tx, image).await?;
     tx.event(NewEvent::about("image.created", &image.project, &image.id, &image.name))
         .await
 }
@@ -210,6 +212,7 @@ impl Store {
         change(&mut image)?;
         free_name(&mut tx, &image).await?;
         tx.run(image.update()?).await?;
+        facts::image(&mut tx, &image).await?;
         tx.event(NewEvent::about("image.changed", &image.project, &image.id, &image.name))
             .await?;
         tx.commit().await?;
@@ -317,6 +320,7 @@ impl Store {
         }
         tx.run(sql("DELETE FROM images WHERE id = $1").bind(id.to_string()))
             .await?;
+        facts::end(&mut tx, &id).await?;
         tx.event(NewEvent::about("image.deleted", &project, &id, &row.text("name")?))
             .await?;
         tx.commit().await

@@ -11,7 +11,7 @@
 //!   create_volume, begin_… ──▶ TaskClaim   the same for volumes and images, whose tables are simpler
 //!
 //!   adopt(Adoption) ────────────────▶ transition::write ──▶ one transaction: instance row (compare and swap on its
-//!                                                           revision), operation, journal, event, usage, volumes
+//!                                                           revision), operation, journal, event, ledger, volumes
 //! ```
 //!
 //! Architecture invariant: a [`Claim`] (and an [`Adoption`](berth_model::Adoption), which only `observe` makes) is all
@@ -95,6 +95,6 @@ pub use task_begin::{NewSnapshot, NewVolume};
 pub use task_claim::TaskClaim;
 pub use task_end::{CONSISTENCY, GROWN, MADE_IMAGE, MOVED};
 pub use token::TokenRecord;
-pub use usage::UsageRecord;
+pub use usage::{UsageBasis, UsageFilter};
 pub use volume::VolumeRecord;
 pub use vpc::{NetworkTemplate, VpcRecord};

@@ -37,6 +37,19 @@ const POSTGRES: &str = "SET synchronous_commit = on; SET tcp_keepalives_idle = 1
      SET tcp_keepalives_count = 3; SET lock_timeout = '3s'; SELECT pg_advisory_lock(285169841256); RESET lock_timeout";
 const POSTGRES_READER: &str = "SET default_transaction_read_only = on";
 
+/// What keeps the ledger from being changed: by a defect of ours, or by a hand that slips.
+const SQLITE_LEDGER: &str = "\
+    CREATE TRIGGER IF NOT EXISTS ledger_stays BEFORE UPDATE ON ledger \
+        BEGIN SELECT RAISE(ABORT, 'entries of the ledger are never changed'); END; \
+    CREATE TRIGGER IF NOT EXISTS ledger_grows BEFORE DELETE ON ledger \
+        BEGIN SELECT RAISE(ABORT, 'entries of the ledger are never deleted'); END";
+const POSTGRES_LEDGER: &str = "\
+    CREATE OR REPLACE FUNCTION ledger_only_grows() RETURNS trigger LANGUAGE plpgsql AS \
+        $$ BEGIN RAISE EXCEPTION 'entries of the ledger are never changed or deleted'; END $$; \
+    DROP TRIGGER IF EXISTS ledger_grows ON ledger; \
+    CREATE TRIGGER ledger_grows BEFORE UPDATE OR DELETE OR TRUNCATE ON ledger \
+        FOR EACH STATEMENT EXECUTE FUNCTION ledger_only_grows()";
+
 /// The lock on a database of SQLite.
 pub(crate) type FileLock = Flock<File>;
 
@@ -86,6 +99,16 @@ pub(crate) async fn writer(database: &Database) -> Result<AnyConnection, StoreEr
         Ok(connection)
     };
     opened.await.map_err(|error| database.error(error))
+}
+
+/// Makes sure that the database refuses to change or delete entries of the ledger.
+pub(crate) async fn guard_ledger(database: &Database, connection: &mut AnyConnection) -> Result<(), StoreError> {
+    let say = match database {
+        Database::Sqlite(_) => SQLITE_LEDGER,
+        Database::Postgres(_) => POSTGRES_LEDGER,
+    };
+    let said = connection.execute(sqlx::raw_sql(say)).await;
+    said.map(|_| ()).map_err(|error| database.error(error))
 }
 
 /// The connections that read, made when they are needed.

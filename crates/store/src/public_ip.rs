@@ -21,6 +21,7 @@ use crate::port_query::among;
 use crate::row::{Columns as _, sql};
 use crate::transition::Held;
 use crate::tx::Tx;
+use crate::usage::facts;
 use crate::{Page, Store, StoreError};
 
 /// A public IP that was taken from a pool.
@@ -52,7 +53,7 @@ pub enum PublicIpOfNew {
 }
 
 impl PublicIpRecord {
-    fn read(row: &AnyRow) -> Result<Self, StoreError> {
+    pub(crate) fn read(row: &AnyRow) -> Result<Self, StoreError> {
         Ok(Self {
             id: row.parsed("id")?,
             project: row.text("project")?,
@@ -122,6 +123,7 @@ async fn take(
     .bind(port.map(|id| id.to_string()))
     .bind(tx.micros());
     tx.run(insert).await?;
+    facts::public_ip(tx, &record).await?;
     tell(tx, &record, "public_ip.allocated").await?;
     Ok(record)
 }
@@ -146,6 +148,7 @@ async fn put(tx: &mut Tx, record: &mut PublicIpRecord, port: Option<PortId>) -> 
 async fn forget(tx: &mut Tx, record: &PublicIpRecord) -> Result<(), StoreError> {
     tx.run(sql("DELETE FROM public_ips WHERE id = $1").bind(record.id.to_string()))
         .await?;
+    facts::end(tx, &record.id).await?;
     tell(tx, record, "public_ip.released").await
 }
 

@@ -9,6 +9,7 @@ use crate::event::NewEvent;
 use crate::instance::canonical;
 use crate::row::{Columns as _, sql, to_number, to_word};
 use crate::tx::Tx;
+use crate::usage::facts;
 use crate::{Page, Store, StoreError};
 use crate::{image, layer};
 
@@ -109,6 +110,7 @@ pub(crate) async fn taken(tx: &mut Tx, operation: OperationId, how: Consistency)
     let update = update.bind(to_word(&how)?).bind(operation.to_string());
     for row in tx.all(update).await? {
         if !row.flag("hidden")? {
+            facts::snapshot(tx, row.parsed("id")?).await?;
             let event = NewEvent::about(
                 "snapshot.created",
                 &row.text("project")?,
@@ -135,7 +137,10 @@ pub(crate) async fn not_taken(tx: &mut Tx, operation: OperationId) -> Result<(),
 pub(crate) async fn forget(tx: &mut Tx, id: SnapshotId) -> Result<Vec<LayerId>, StoreError> {
     let forget = sql("DELETE FROM snapshots WHERE id = $1 RETURNING layer");
     match tx.optional(forget.bind(id.to_string())).await? {
-        Some(row) => layer::release(tx, Some(row.parsed("layer")?)).await,
+        Some(row) => {
+            facts::end(tx, &id).await?;
+            layer::release(tx, Some(row.parsed("layer")?)).await
+        }
         None => Ok(Vec::new()),
     }
 }

@@ -11,7 +11,7 @@ use tokio::sync::{Mutex, broadcast};
 use crate::event::EventRecord;
 use crate::row::{Columns as _, Sql, sql};
 use crate::tx::Tx;
-use crate::{Database, StoreError, link, migrate, project, vpc};
+use crate::{Database, StoreError, link, migrate, project, usage, vpc};
 
 /// How many events a subscriber may be behind before it is told that it lagged and reads them with
 /// [`Store::events_after`] instead.
@@ -30,6 +30,8 @@ pub(crate) struct Inner {
     pub(crate) writer: Arc<Mutex<Slot>>,
     pub(crate) events: broadcast::Sender<Arc<EventRecord>>,
     owner: OwnerId,
+    /// This boot of the host.
+    pub(crate) boot: String,
     // Last, so that it is given up after the connections.
     lock: std::sync::Mutex<Option<link::FileLock>>,
 }
@@ -61,12 +63,14 @@ impl Store {
         let lock = link::lock(&database)?;
         let mut connection = link::writer(&database).await?;
         migrate::migrate(&database, &mut connection).await?;
+        link::guard_ledger(&database, &mut connection).await?;
         let owner = make_owner(&database, &mut connection).await?;
         let inner = Inner {
             readers: link::readers(&database)?,
             writer: Arc::new(Mutex::new(Slot::Ready(connection))),
             events: broadcast::channel(EVENTS_KEPT).0,
             owner,
+            boot: usage::boot()?,
             lock: std::sync::Mutex::new(lock),
             database,
         };
@@ -74,6 +78,7 @@ impl Store {
         let mut tx = store.begin().await?;
         vpc::complete(&mut tx).await?;
         project::complete(&mut tx).await?;
+        usage::begin(&mut tx).await?;
         tx.commit().await?;
         Ok(store)
     }

@@ -13,6 +13,7 @@ use crate::snapshot::{self, Consistency, SnapshotRecord};
 use crate::task::{Freeze, Task};
 use crate::transition::Held;
 use crate::tx::Tx;
+use crate::usage::facts;
 use crate::volume::{self, VolumeRecord};
 use crate::{Entry, EntryKind, Requester, Store, StoreError, TaskClaim, journal, once};
 
@@ -253,6 +254,7 @@ async fn take(
         .bind(operation.id.to_string())
         .bind(id.to_string());
     tx.run(update).await?;
+    facts::volume(tx, id).await?;
     volume::tell(tx, id, through, (Some(operation.id), None)).await?;
     Ok(volume)
 }

@@ -8,6 +8,7 @@ use crate::row::{maybe_to_json, sql, to_number};
 use crate::snapshot::{Consistency, Released};
 use crate::task::{Freeze, Task};
 use crate::tx::Tx;
+use crate::usage::facts;
 use crate::volume::{self, Moved};
 use crate::{Fault, ImageRecord, StoreError, image, layer, snapshot};
 
@@ -182,6 +183,7 @@ async fn rest(
             .bind(maybe_to_json(fault)?)
             .bind(moved.id.to_string());
         tx.run(update).await?;
+        facts::volume(tx, moved.id).await?;
         let message = fault.map(|fault| fault.message.clone());
         volume::tell(tx, moved.id, state, (Some(operation), message)).await?;
     }
@@ -195,7 +197,8 @@ async fn set_layer(tx: &mut Tx, volume: VolumeId, layer: Option<LayerId>) -> Res
 
 async fn grow(tx: &mut Tx, volume: VolumeId, size: Gib) -> Result<(), StoreError> {
     let grow = sql("UPDATE volumes SET size = $1 WHERE id = $2").bind(to_number(size.0)?);
-    tx.run(grow.bind(volume.to_string())).await.map(|_| ())
+    tx.run(grow.bind(volume.to_string())).await?;
+    facts::volume(tx, volume).await
 }
 
 /// A volume leaves its instance.

@@ -1,7 +1,7 @@
 //! The only writer of an instance's row once it is made: load, change, write if nobody wrote meanwhile.
 //!
 //! What follows from a change follows here, so that nothing can forget it: the revision, the `instance.state` event
-//! when the documented state is another, the usage interval when what is billed is another, and that an instance that
+//! and the ledger's entry when the documented state is another, and that an instance that
 //! is off gives its ephemeral public IPs back.
 
 use berth_model::{InstanceId, OperationId, Stable, Standing};
@@ -10,7 +10,8 @@ use crate::event::NewEvent;
 use crate::instance::instances;
 use crate::row::{maybe_to_json, sql, to_json};
 use crate::tx::Tx;
-use crate::{InstanceRecord, StoreError, attached, image, nic, usage};
+use crate::usage::facts;
+use crate::{InstanceRecord, StoreError, attached, image, nic};
 
 /// An instance as a transaction holds it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,7 +66,9 @@ pub(crate) async fn write(tx: &mut Tx, before: &Held, after: &Held, why: Why) ->
     if tx.run(update).await? != 1 {
         return Ok(false);
     }
-    usage::bill(tx, before, after).await?;
+    if before.record.standing.state() != now.standing.state() || before.record.instance_type != now.instance_type {
+        facts::instance(tx, now).await?;
+    }
     if let Standing::Resting(Stable::Stopped | Stable::ShelvedOffloaded) = now.standing {
         nic::return_ephemeral(tx, now.id).await?;
     }
@@ -86,7 +89,7 @@ pub(crate) fn state_event(record: &InstanceRecord, why: Why) -> NewEvent {
 }
 
 /// Removes an instance and the rows that are its own; `false`, and nothing removed, if the row is another by now.
-/// Its operations, journal and usage stay.
+/// Its operations, journal and ledger entries stay.
 pub(crate) async fn remove(tx: &mut Tx, held: &Held, why: Why) -> Result<bool, StoreError> {
     let record = &held.record;
     nic::leave(tx, record.id).await?;
@@ -98,7 +101,7 @@ pub(crate) async fn remove(tx: &mut Tx, held: &Held, why: Why) -> Result<bool, S
     if tx.run(delete.bind(record.id.to_string()).bind(record.revision)).await? != 1 {
         return Ok(false);
     }
-    usage::close(tx, record.id).await?;
+    facts::end(tx, &record.id).await?;
     let gone = record.event("instance.deleted");
     tx.event(NewEvent {
         operation: why.operation,

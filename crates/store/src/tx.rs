@@ -11,6 +11,7 @@
 
 use std::sync::Arc;
 
+use berth_model::metering::Reading;
 use jiff::Timestamp;
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Executor as _};
@@ -19,6 +20,7 @@ use tokio::sync::OwnedMutexGuard;
 use crate::event::{EventRecord, NewEvent};
 use crate::row::{Columns as _, Sql, sql};
 use crate::store::{Inner, Slot};
+use crate::usage::{self, Writing};
 use crate::{Database, StoreError, link, record};
 
 /// The connection that writes, and the right to it.
@@ -46,6 +48,10 @@ pub(crate) struct Tx {
     events: Vec<EventRecord>,
     /// The moment of all that it writes.
     pub(crate) at: Timestamp,
+    /// The same moment on the clock that nobody sets, in microseconds.
+    mono: i64,
+    /// The end of the ledger, once it was read.
+    pub(crate) ledger: Option<Writing>,
 }
 
 impl Tx {
@@ -78,12 +84,23 @@ impl Tx {
             session: Some(session),
             events: Vec::new(),
             at: record::now(),
+            mono: usage::mono()?,
+            ledger: None,
         })
     }
 
     /// The moment as it is kept.
     pub(crate) fn micros(&self) -> i64 {
         self.at.as_microsecond()
+    }
+
+    /// What the host's clocks showed at that moment.
+    pub(crate) fn reading(&self) -> Reading {
+        Reading {
+            boot: self.inner.boot.clone(),
+            mono: self.mono,
+            wall: self.micros(),
+        }
     }
 
     fn connection(&mut self) -> Result<&mut AnyConnection, StoreError> {

@@ -11,6 +11,7 @@ use crate::port_query::in_instances;
 use crate::row::{Columns as _, Sql, sql, to_number};
 use crate::snapshot::Released;
 use crate::tx::Tx;
+use crate::usage::facts;
 use crate::{Fault, Page, Store, StoreError, image, layer};
 
 /// A volume.
@@ -163,6 +164,7 @@ pub(crate) async fn remove(tx: &mut Tx, id: VolumeId, operation: OperationId) ->
     let Some(row) = tx.optional(forget.bind(id.to_string())).await? else {
         return Ok(Released::default());
     };
+    facts::end(tx, &id).await?;
     let layers = layer::release(tx, row.maybe_parsed("layer")?).await?;
     let event = NewEvent::about("volume.deleted", &row.text("project")?, &id, &row.text("name")?);
     tx.event(NewEvent {

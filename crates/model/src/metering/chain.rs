@@ -92,7 +92,9 @@ impl Chain {
             return Err(broken(reason.to_owned()));
         }
         if entry.hash != entry.computed() {
-            return Err(broken("its hash is not that of what it says: it was changed".to_owned()));
+            return Err(broken(
+                "its hash is not that of what it says: it was changed".to_owned(),
+            ));
         }
         if entry.elapsed < self.elapsed {
             return Err(broken("it is earlier than the entry before".to_owned()));
@@ -137,7 +139,8 @@ impl Chain {
         let mut left = self.open.clone();
         for (resource, number) in open {
             if left.remove(&resource) != Some(number) {
-                let reason = format!("{resource} is metered by it as the list of what is metered now has it, and is not");
+                let reason =
+                    format!("{resource} is metered by it as the list of what is metered now has it, and is not");
                 return Err(Broken { number, reason });
             }
         }

@@ -149,7 +149,19 @@ mod tests {
         assert_eq!(price("1000000").to_string(), "1000000");
         assert_eq!(price("0"), Price::FREE);
         assert_eq!(Price::millionths(96_000).unwrap(), price("0.096"));
-        for wrong in ["", "-1", "+1", "1e3", "0.0000000001", "1000000.1", "0,096", "free", "1_000", ".", "NaN"] {
+        for wrong in [
+            "",
+            "-1",
+            "+1",
+            "1e3",
+            "0.0000000001",
+            "1000000.1",
+            "0,096",
+            "free",
+            "1_000",
+            ".",
+            "NaN",
+        ] {
             assert!(wrong.parse::<Price>().is_err(), "{wrong:?} was taken");
         }
     }

@@ -64,8 +64,6 @@ impl Prices {
     pub(super) fn at(&self, elapsed: i64, kind: LedgerKind, rate: &str) -> Price {
         let in_force = self.0.partition_point(|(from, _)| *from <= elapsed);
         let mut lists = self.0[..in_force].iter().rev();
-        lists
-            .find_map(|(_, list)| list.of(kind, rate))
-            .unwrap_or(Price::FREE)
+        lists.find_map(|(_, list)| list.of(kind, rate)).unwrap_or(Price::FREE)
     }
 }

@@ -12,7 +12,7 @@ on_both! {
     the_public_ip_of_a_new_instance
 }
 
-fn pool(ranges: &[&str]) -> PublicIpPool {
+pub(crate) fn pool(ranges: &[&str]) -> PublicIpPool {
     PublicIpPool {
         name: "public".to_owned(),
         interface: None,

@@ -143,6 +143,11 @@ impl Bed {
 
     /// Changes the database behind the store's back, as time would.
     pub(crate) async fn execute(&self, statement: &str) {
+        self.try_execute(statement).await.unwrap();
+    }
+
+    /// The same, for what the database may refuse.
+    pub(crate) async fn try_execute(&self, statement: &str) -> Result<(), sqlx::Error> {
         sqlx::any::install_default_drivers();
         let url = match &self.database {
             Database::Sqlite(path) => format!("sqlite:{}", path.display()),
@@ -150,8 +155,20 @@ impl Bed {
         };
         let mut connection = sqlx::AnyConnection::connect(&url).await.unwrap();
         let statement = sqlx::AssertSqlSafe(statement.to_owned());
-        connection.execute(sqlx::raw_sql(statement)).await.unwrap();
+        let done = connection.execute(sqlx::raw_sql(statement)).await.map(drop);
         connection.close().await.unwrap();
+        done
+    }
+
+    /// Takes away what keeps the ledger from being changed, until the store is opened again.
+    pub(crate) async fn unguard_ledger(&self) {
+        match self.database {
+            Database::Sqlite(_) => {
+                self.execute("DROP TRIGGER ledger_stays").await;
+                self.execute("DROP TRIGGER ledger_grows").await;
+            }
+            Database::Postgres(_) => self.execute("DROP TRIGGER ledger_grows ON ledger").await,
+        }
     }
 
     pub(crate) fn new_instance(&self, named: &str) -> NewInstance {

@@ -1,17 +1,17 @@
 //! A random walk through everything a claim can do, beside a model of a few lines: the state is what the table says,
-//! and the intervals of usage are those that the model counted, on each database.
+//! and the spans of the ledger are the states that the model went through, on each database.
 
 use berth_model::{
     Action, Fallback, GuestStatus, Known, Landing, OffReason, Position, Stable, Standing, Verdict, default_catalog,
     observe,
 };
 use berth_store::{Claim, ClaimError, Found};
-use jiff::Timestamp;
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use serde_json::json;
 
 use crate::support::*;
+use crate::usage;
 
 /// One thing that happens, chosen without knowing whether it can.
 #[derive(Debug, Clone, Copy)]
@@ -40,14 +40,15 @@ fn happens() -> impl Strategy<Value = Happens> {
     ]
 }
 
-/// The model: where the instance is, and what was billed.
+/// The model: where the instance is, and where it was.
 struct Walk {
     id: berth_model::InstanceId,
     claim: Option<Claim>,
     gone: bool,
     at: Standing,
     before_resize: Option<Stable>,
-    billed: Vec<(String, Timestamp, Option<Timestamp>)>,
+    /// The states and types that it had, in their order.
+    lived: Vec<(String, String)>,
 }
 
 impl Walk {
@@ -167,7 +168,7 @@ impl Walk {
         }
     }
 
-    /// The record agrees with the model; the model counts what is billed.
+    /// The record and the ledger agree with the model.
     async fn check(&mut self, bed: &Bed) {
         let record = bed.store.instance(self.id).await.unwrap();
         assert_eq!(record.is_none(), self.gone);
@@ -175,25 +176,19 @@ impl Walk {
             assert_eq!(record.standing, self.at);
             assert_eq!(record.operation, self.claim.as_ref().map(Claim::operation));
         }
-        let is = record.as_ref().filter(|record| record.standing.state().billed());
-        let now = record.as_ref().map(|record| record.updated_at);
-        let was = self.billed.last_mut().filter(|(_, _, to)| to.is_none());
-        match (was, is) {
-            (Some((old, _, _)), Some(record)) if *old == record.instance_type.name => {}
-            (was, is) => {
-                if let Some((_, _, to)) = was {
-                    *to = now;
-                    assert!(now.is_some(), "it was not billed any more before it was gone");
-                }
-                if let Some(record) = is {
-                    self.billed
-                        .push((record.instance_type.name.clone(), record.updated_at, None));
-                }
+        if let Some(record) = &record {
+            let is = (record.standing.state().to_string(), record.instance_type.name.clone());
+            if self.lived.last() != Some(&is) {
+                self.lived.push(is);
             }
         }
-        let usage = bed.store.usage(self.id).await.unwrap();
-        let usage: Vec<_> = usage.into_iter().map(|it| (it.instance_type, it.from, it.to)).collect();
-        assert_eq!(usage, self.billed);
+        let spans = usage::life(bed, &self.id.to_string()).await;
+        let metered: Vec<_> = spans
+            .iter()
+            .map(|span| (span.state.clone(), span.rate.clone()))
+            .collect();
+        assert_eq!(metered, self.lived);
+        assert_eq!(spans.last().unwrap().to.is_some(), self.gone);
     }
 }
 
@@ -212,7 +207,7 @@ async fn walk(bed: &mut Bed, path: &[Happens]) {
         gone: false,
         at,
         before_resize: None,
-        billed: Vec::new(),
+        lived: vec![("Building".to_owned(), default_catalog()[0].name.clone())],
     };
     // Most of what can happen happens to an instance that was made.
     for happens in [Happens::Done; 6].iter().chain(path) {
