@@ -26,7 +26,7 @@ memory = 128
 storage = 1
 nics = 1
 bandwidth = 100
-price_per_hour = 1
+price_per_hour = "0.1"
 [[types]]
 name = "w.large"
 vcpus = 1
@@ -34,7 +34,7 @@ memory = 160
 storage = 1
 nics = 1
 bandwidth = 100
-price_per_hour = 2
+price_per_hour = "0.2"
 "#;
 
 /// xorshift64* (Vigna, 2016): small, and the same everywhere.

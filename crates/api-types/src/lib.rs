@@ -10,6 +10,7 @@
 //!   /v1/catalog     catalog     /v1/instances/{instance}/history        history
 //!   /v1/vpcs        vpc         /v1/subnets   subnet    /v1/security-groups  security_group
 //!   /v1/ports       port        /v1/public-ips, /v1/public-ip-pools     public_ip
+//!   /v1/usage       usage
 //! ```
 
 mod access;
@@ -31,6 +32,7 @@ mod public_ip;
 mod security_group;
 mod snapshot;
 mod subnet;
+mod usage;
 mod volume;
 mod vpc;
 
@@ -61,6 +63,7 @@ pub use security_group::{
 };
 pub use snapshot::{CreateSnapshot, SnapshotInstance, SnapshotQuery, SnapshotView};
 pub use subnet::{ChangeSubnet, CreateSubnet, SubnetQuery, SubnetView};
+pub use usage::{BrokenEntryView, UsageLineView, UsageQuery, UsageVerifiedView, UsageView, VerifyUsageQuery};
 pub use volume::{
     AttachVolume, ChangeVolume, CreateVolume, DetachVolume, ExtendVolume, SaveVolume, VolumeTypeView, VolumeView,
 };

@@ -38,6 +38,7 @@ mod snapshot;
 mod stream;
 mod subnet;
 mod token;
+mod usage;
 mod views;
 mod volume;
 mod vpc;
@@ -114,6 +115,7 @@ fn described() -> OpenApiRouter<App> {
         .merge(instance_type::routes())
         .merge(operation::routes())
         .merge(event::routes())
+        .merge(usage::routes())
         .merge(host::routes())
         .merge(check::routes());
     once::describe(router.get_openapi_mut());

@@ -21,6 +21,7 @@ use crate::commands::snapshot::SnapshotVerb;
 use crate::commands::subnet::SubnetVerb;
 use crate::commands::token::TokenVerb;
 use crate::commands::types::TypeVerb;
+use crate::commands::usage::UsageArgs;
 use crate::commands::volume::VolumeVerb;
 use crate::commands::vpc::VpcVerb;
 
@@ -43,6 +44,7 @@ Examples:
   berth public-ip allocate && berth public-ip attach 203.0.113.7 web-1
   berth instance ssh web-1 -i ~/.ssh/laptop
   berth instance list -o json | jq -r '.[].name'
+  berth usage --from 2026-11-01
   berth event watch";
 
 /// Berth, a VM manager.
@@ -75,6 +77,8 @@ pub(crate) enum Format {
     Json,
     /// The same in YAML
     Yaml,
+    /// A line for each line: of 'berth usage'
+    Csv,
 }
 
 #[derive(Debug, Subcommand)]
@@ -132,6 +136,8 @@ pub(crate) enum Noun {
     /// What happens, as it happens
     #[command(subcommand)]
     Event(EventVerb),
+    /// Who held what for how long, and what that comes to
+    Usage(UsageArgs),
     /// This host
     #[command(subcommand)]
     Host(HostVerb),

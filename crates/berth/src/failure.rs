@@ -39,7 +39,7 @@ pub(crate) fn show(error: &anyhow::Error, format: Format) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let code = code(error);
-    if format == Format::Table {
+    if matches!(format, Format::Table | Format::Csv) {
         output::error(&format!("error: {error:#}"));
         for hint in hints(error) {
             output::error(&format!("  {hint}"));

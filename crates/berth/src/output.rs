@@ -23,7 +23,7 @@ pub(crate) fn text<T: Serialize + ?Sized>(
     text: impl FnOnce(&T) -> String,
 ) -> io::Result<()> {
     let text = match format {
-        Format::Table => text(value),
+        Format::Table | Format::Csv => text(value),
         Format::Json => serde_json::to_string_pretty(value).map_err(io::Error::other)? + "\n",
         Format::Yaml => serde_yaml_ng::to_string(value).map_err(io::Error::other)?,
     };

@@ -7,7 +7,8 @@ use std::time::Duration;
 use berth_api::AuthSettings;
 use berth_engine::FetchPolicy;
 use berth_hypervisor::AccelChoice;
-use berth_model::{Catalog, Code, Gib, InstanceType, Mirror, PublicIpPool, User, VolumeType};
+use berth_model::metering::PriceList;
+use berth_model::{Catalog, Code, Gib, Mirror, PublicIpPool, User, VolumeType};
 use berth_store::Database;
 use clap::{Args, ValueEnum};
 use ipnet::Ipv4Net;
@@ -16,7 +17,7 @@ use serde::Deserialize;
 use crate::failure::Failure;
 use crate::images;
 use crate::pools;
-use crate::types::catalog;
+use crate::types::{self, catalog};
 
 /// Where the configuration is looked for if no flag says.
 const CONFIG: &str = "/etc/berth/berthd.toml";
@@ -91,7 +92,7 @@ struct File {
     libvirt_patience: Option<u64>,
     parallel_steps: Option<usize>,
     call_deadline: Option<u64>,
-    types: Vec<InstanceType>,
+    types: Vec<toml::Table>,
     catalog: Option<PathBuf>,
     image_mirror: Option<Mirror>,
     image_user: Option<String>,
@@ -103,6 +104,7 @@ struct File {
     public_ip_pools: Vec<PublicIpPool>,
     operators: Vec<User>,
     local_users: BTreeMap<String, User>,
+    prices: PriceList,
 }
 
 /// What the daemon runs with.
@@ -165,8 +167,10 @@ impl Config {
                 ..defaults.fetch
             },
             pools: pools::checked(file.public_ip_pools)?,
+            prices: file.prices,
             ..defaults
         };
+        types::check_prices(&engine)?;
         check_subnet(engine.subnet)?;
         let transit = file.transit.unwrap_or(Ipv4Net::new_assert([100, 64, 0, 0].into(), 20));
         pools::apart(engine.subnet, transit, &engine.pools)?;

@@ -1,24 +1,60 @@
-//! The catalog of instance types as a configuration file writes it.
+//! The catalog of instance types and the price list as a configuration file writes them.
 
 use std::collections::HashSet;
 
+use berth_engine::Settings;
 use berth_model::{Code, InstanceType};
 
+use crate::config;
 use crate::failure::Failure;
 
 /// The catalog: the file's if it has one, else the default.
-pub(crate) fn catalog(written: Vec<InstanceType>) -> Result<Vec<InstanceType>, Failure> {
+pub(crate) fn catalog(written: Vec<toml::Table>) -> Result<Vec<InstanceType>, Failure> {
     if written.is_empty() {
         return Ok(berth_model::default_catalog());
     }
     let mut names = HashSet::new();
-    for entry in &written {
-        check(entry)?;
-        if !names.insert(entry.name.as_str()) {
+    let mut types = Vec::with_capacity(written.len());
+    for table in written {
+        let entry = read(table)?;
+        check(&entry)?;
+        if !names.insert(entry.name.clone()) {
             return Err(wrong(&entry.name, "is there twice"));
         }
+        types.push(entry);
     }
-    Ok(written)
+    Ok(types)
+}
+
+fn read(table: toml::Table) -> Result<InstanceType, Failure> {
+    let name = table.get("name").and_then(toml::Value::as_str).unwrap_or_default();
+    let name = name.to_owned();
+    // A number was millionths until prices were decimals: nobody's bill is to depend on who knows that.
+    if table.get("price_per_hour").is_some_and(|price| !price.is_str()) {
+        return Err(wrong(&name, "needs its price_per_hour as text, such as \"0.096\""));
+    }
+    let entry = table.try_into::<InstanceType>();
+    entry.map_err(|error| wrong(&name, &format!("is not understood: {}", error.message())))
+}
+
+/// Refuses prices of what there is none of: most likely a name is misspelt, and something would cost nothing.
+pub(crate) fn check_prices(settings: &Settings) -> Result<(), Failure> {
+    let prices = &settings.prices;
+    if let Some(name) = prices.instance.keys().next() {
+        let message = format!("an instance costs what the price_per_hour of its type says: '{name}' belongs there");
+        return Err(config::wrong("prices.instance", &message));
+    }
+    let type_named = |name: &&String| settings.volume_types.iter().any(|known| known.name == **name);
+    if let Some(name) = prices.volume.keys().find(|name| !type_named(name)) {
+        let message = format!("there is no volume type '{name}' in this configuration");
+        return Err(config::wrong("prices.volume", &message));
+    }
+    let pool_named = |name: &&String| settings.pools.iter().any(|pool| pool.name == **name);
+    if let Some(name) = prices.public_ip.keys().find(|name| !pool_named(name)) {
+        let message = format!("there is no pool of public IPs '{name}' in this configuration");
+        return Err(config::wrong("prices.public_ip", &message));
+    }
+    Ok(())
 }
 
 fn check(entry: &InstanceType) -> Result<(), Failure> {

@@ -20,6 +20,7 @@ mod public_ips;
 mod resources;
 mod sse;
 mod stream;
+mod usage;
 mod volumes;
 
 pub use error::ClientError;

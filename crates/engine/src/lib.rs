@@ -51,6 +51,7 @@ mod space;
 mod task_run;
 mod tasks;
 mod token;
+mod usage;
 mod volume;
 mod vpc;
 mod wiring;
@@ -91,6 +92,7 @@ pub use reconcile::Done;
 pub use security_group::GroupDetail;
 pub use settings::Settings;
 pub use token::{BadToken, CreateToken, NewToken, TOKEN_PREFIX, TOKEN_TTL};
+pub use usage::{UsageReport, WantedUsage};
 pub use volume::{CreateVolume, VolumeFrom};
 pub use vpc::{CreateSubnet, SubnetDetail, VpcDetail};
 pub use world::{Host, Progress};
@@ -125,6 +127,7 @@ impl Engine {
         let wake = Arc::new(Notify::new());
         let actors = Actors::new(Arc::clone(&world), Arc::clone(&wake));
         let broken = |error: ClaimError| EngineError::Internal(error.to_string());
+        usage::set_prices(&world).await?;
         for mut claim in world.store.in_flight().await? {
             let plan = berth_ops::resume(&mut claim).await.map_err(broken)?;
             tracing::info!(instance = %claim.instance(), state = %claim.position().state(), ?plan, "found in flight");
@@ -140,12 +143,13 @@ impl Engine {
             Arc::clone(&actors),
             Arc::clone(&wake),
         ));
+        let meter = tokio::spawn(usage::keep_alive(Arc::clone(&world)));
         let server_keeper = tokio::spawn(servers::keep_serving(Arc::clone(&world), ends));
         Ok(Self {
             world,
             actors,
             wake,
-            background: Arc::new([listener, reconciler, server_keeper]),
+            background: Arc::new([listener, reconciler, server_keeper, meter]),
             listeners: Arc::new(Mutex::new(Some(listeners))),
         })
     }

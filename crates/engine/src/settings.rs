@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use berth_domain_xml::Limits;
 use berth_hypervisor::AccelChoice;
+use berth_model::metering::PriceList;
 use berth_model::{InstanceType, PublicIpPool, VolumeType};
 use berth_storage::FetchPolicy;
 use ipnet::Ipv4Net;
@@ -37,6 +38,8 @@ pub struct Settings {
     pub subnet: Ipv4Net,
     /// The pools of public IPs.
     pub pools: Vec<PublicIpPool>,
+    /// What all but instances cost; an instance costs what its type does.
+    pub prices: PriceList,
     /// How often what should be is compared with what is.
     pub reconcile_every: Duration,
 }
@@ -57,6 +60,7 @@ impl Default for Settings {
             parallel_steps: 16,
             subnet: Ipv4Net::new_assert([10, 0, 0, 0].into(), 20),
             pools: Vec::new(),
+            prices: PriceList::default(),
             reconcile_every: Duration::from_mins(5),
         }
     }

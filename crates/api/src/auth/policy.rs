@@ -87,6 +87,9 @@ pub(crate) const POLICY: &[Row] = &[
     (GET, "/v1/operations/{operation}/wait", view(Instances)),
     (POST, "/v1/operations/{operation}/actions/cancel", manage(Instances)),
     (GET, "/v1/events", view(Project)),
+    // What is to be paid. The ledger is of all projects.
+    (GET, "/v1/usage", view(Project)),
+    (GET, "/v1/usage/verify", Operator),
     // Volumes and snapshots.
     (GET, "/v1/volumes", view(Volumes)),
     (POST, "/v1/volumes", manage(Volumes)),

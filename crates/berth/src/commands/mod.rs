@@ -23,6 +23,7 @@ mod states;
 pub(crate) mod subnet;
 pub(crate) mod token;
 pub(crate) mod types;
+pub(crate) mod usage;
 pub(crate) mod volume;
 pub(crate) mod vpc;
 mod why;
@@ -34,6 +35,7 @@ use berth_client::Client;
 use clap::CommandFactory as _;
 
 use crate::cli::{Cli, Format, Noun};
+use crate::failure::Failure;
 
 /// What every command is given.
 pub(crate) struct Context {
@@ -54,8 +56,12 @@ impl Context {
 
 /// Does what was typed.
 pub(crate) async fn run(noun: Noun, cx: &Context) -> anyhow::Result<ExitCode> {
+    if cx.format == Format::Csv && !matches!(noun, Noun::Usage(_)) {
+        return Err(Failure::invalid("csv is what 'berth usage' is printed as: use json or yaml here").into());
+    }
     match noun {
         Noun::Instance(verb) => return instance::run(verb, cx).await,
+        Noun::Usage(args) => return usage::run(args, cx).await,
         Noun::Volume(verb) => volume::run(verb, cx).await?,
         Noun::Snapshot(verb) => snapshot::run(verb, cx).await?,
         Noun::Image(verb) => image::run(verb, cx).await?,

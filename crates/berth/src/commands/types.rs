@@ -29,7 +29,7 @@ pub(crate) async fn run(verb: TypeVerb, cx: &Context) -> anyhow::Result<()> {
                         entry.memory.to_string(),
                         entry.storage.to_string(),
                         format!("{} Mbit/s", entry.bandwidth),
-                        price(entry),
+                        entry.price_per_hour.to_string(),
                     ]
                 };
                 table(
@@ -49,20 +49,10 @@ pub(crate) async fn run(verb: TypeVerb, cx: &Context) -> anyhow::Result<()> {
                     ("storage", entry.storage.to_string()),
                     ("nics", entry.nics.to_string()),
                     ("bandwidth", format!("{} Mbit/s", entry.bandwidth)),
-                    ("per hour", price(entry)),
+                    ("per hour", entry.price_per_hour.to_string()),
                 ])
             })?;
         }
     }
     Ok(())
-}
-
-/// Millionths of the currency, without the zeros at the end.
-fn price(entry: &InstanceType) -> String {
-    let text = format!(
-        "{}.{:06}",
-        entry.price_per_hour / 1_000_000,
-        entry.price_per_hour % 1_000_000
-    );
-    text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }

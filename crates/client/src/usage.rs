@@ -1,0 +1,24 @@
+//! Usage: the report, and whether the ledger that it is made from is whole.
+
+use berth_api_types::{PROJECT_HEADER, UsageQuery, UsageVerifiedView, UsageView, VerifyUsageQuery};
+use reqwest::Method;
+
+use crate::{Client, ClientError};
+
+/// Usage.
+impl Client {
+    /// Reports who held what for how long, in that project; if none is named, in the caller's, or for an operator in all.
+    pub async fn usage(&self, project: Option<&str>, wanted: &UsageQuery) -> Result<UsageView, ClientError> {
+        let mut request = self.request(Method::GET, "/v1/usage").query(wanted);
+        if let Some(project) = project {
+            request = request.header(PROJECT_HEADER, project);
+        }
+        self.json(request).await
+    }
+
+    /// Has the ledger followed from its first entry to its last.
+    pub async fn verify_usage(&self, wanted: &VerifyUsageQuery) -> Result<UsageVerifiedView, ClientError> {
+        self.json(self.request(Method::GET, "/v1/usage/verify").query(wanted))
+            .await
+    }
+}
