@@ -1,9 +1,12 @@
-//! The ledger, read: spans for a report, the chain to be followed. Streamed, so that no ledger is too long.
+//! The ledger, read: spans for a report, the chain to be followed. Streamed, so that no ledger is too long; and politely,
+//! so that a long one keeps nobody else from their turn.
+
+use std::ops::Range;
 
 use berth_model::metering::{Broken, Chain, Head, LedgerKind, Meter, PriceList, Prices, Reading, Span, Timeline};
 use futures::TryStreamExt as _;
 use sqlx::any::AnyRow;
-use std::ops::Range;
+use tokio::task::coop::consume_budget;
 
 use super::{clock, ledger};
 use crate::row::{Columns as _, sql};
@@ -108,6 +111,7 @@ impl Store {
             .map_err(|error| self.inner.database.error(error))?
         {
             each(span(&row)?)?;
+            consume_budget().await;
         }
         Ok(())
     }
@@ -140,6 +144,7 @@ impl Store {
             if let Err(broken) = followed {
                 return Ok(Err(broken));
             }
+            consume_budget().await;
         }
         let open = open.iter().filter_map(|row| {
             let resource = row.maybe_text("resource").transpose()?;
