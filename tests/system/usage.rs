@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use berth_model::InstanceState;
 use berth_model::metering::LedgerKind;
 use berth_store::{Database, EventRecord, Store, StoreError, UsageFilter};
-use berth_testkit::{Daemon, Host, Libvirt, Options};
+use berth_testkit::{Daemon, Guest, Host, Libvirt, Options};
 use sqlx::{Connection as _, Executor as _};
 
 use crate::crash::rests;
@@ -77,10 +77,12 @@ fn a_life_with_kills_in_between_is_billed_by_the_second_and_nobody_changes_it_la
         &host,
         Options {
             config,
+            tiny: true,
             ..Options::default()
         },
     );
     let id = daemon.create("web");
+    Guest::of(&daemon, "web").wait_for_boot(1);
     // The guest runs on without the daemon, and is billed.
     daemon.kill();
     daemon.start_again();
@@ -136,20 +138,18 @@ fn a_life_with_kills_in_between_is_billed_by_the_second_and_nobody_changes_it_la
     assert_eq!(rates, ["t1.nano", "t1.micro"]);
     let sum: i64 = lines.iter().map(|line| line["duration_micros"].as_i64().unwrap()).sum();
     assert_eq!(sum, billed);
-    // Its volume was there while it was shelved too, and is at its own price.
-    let volume = all["lines"]
-        .as_array()
-        .unwrap()
+    // Its volume was there while it was shelved too; the new type made it larger.
+    let all_lines = all["lines"].as_array().unwrap().iter();
+    let volumes: Vec<_> = all_lines.filter(|line| line["kind"] == "volume").collect();
+    let sizes: Vec<_> = volumes.iter().map(|line| line["quantity"].as_i64().unwrap()).collect();
+    assert_eq!(sizes, [1, 5], "{all}");
+    let stored: i64 = volumes
         .iter()
-        .find(|line| line["kind"] == "volume")
-        .unwrap();
-    let shelved = metered["Shelved_offloaded"];
-    assert!(
-        volume["duration_micros"].as_i64().unwrap() > billed + shelved,
-        "{volume}"
-    );
+        .map(|line| line["duration_micros"].as_i64().unwrap())
+        .sum();
+    assert!(stored > billed + metered["Shelved_offloaded"], "{all}");
     assert_eq!(
-        (&volume["price_per_hour"], &all["currency"]),
+        (&volumes[0]["price_per_hour"], &all["currency"]),
         (&"0.0002".into(), &"EUR".into())
     );
 
@@ -157,7 +157,7 @@ fn a_life_with_kills_in_between_is_billed_by_the_second_and_nobody_changes_it_la
         let url = format!("sqlite:{}", daemon.state_dir().join("berth.db").display());
         sqlx::any::install_default_drivers();
         let mut database = sqlx::AnyConnection::connect(&url).await.unwrap();
-        let gift = "DROP TRIGGER ledger_stays; UPDATE ledger SET billed = 0 WHERE number = 9";
+        let gift = "DROP TRIGGER ledger_stays; UPDATE ledger SET billed = 1 - billed WHERE number = 9";
         database.execute(sqlx::raw_sql(gift)).await.unwrap();
         database.close().await.unwrap();
     });
