@@ -13,6 +13,7 @@ mod audit;
 mod auth;
 mod catalog;
 mod check;
+mod door;
 mod event;
 mod extract;
 mod history;
@@ -56,8 +57,10 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::auth::Auth;
 pub use audit::{Audit, AuditSettings};
 pub use auth::AuthSettings;
+pub use auth::oidc::{Oidc, OidcError, OidcSettings};
+pub use door::{Certificates, Door, serve};
 pub use metadata::{metadata_router, serve_guests, serve_metadata};
-pub use peer::Peer;
+pub use peer::{Peer, Source};
 pub use problem::ApiError;
 
 /// The largest JSON body in bytes; images come as streams and have no such bound.

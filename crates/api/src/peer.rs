@@ -3,12 +3,10 @@
 //! Every request has it as `ConnectInfo<Peer>`; who the caller is, is made of it and of the request's credentials.
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use axum::extract::connect_info::Connected;
-use axum::serve::IncomingStream;
 use berth_model::User;
-use tokio::net::{UnixListener, UnixStream};
+use tokio::net::UnixStream;
 
 /// Who is at the other end of a connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,15 +54,26 @@ impl fmt::Display for Peer {
     }
 }
 
-/// The user and group of nobody at all (`(uid_t) -1`, credentials(7)): no process has them.
-const NOBODY: u32 = u32::MAX;
+/// Where connections come from, as far as it is counted: one source has one share of places and of attempts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Source {
+    /// A user of this host.
+    User(u32),
+    /// An IPv4 address.
+    V4(Ipv4Addr),
+    /// The first 64 bits of an IPv6 address: a customer is given that many, and whatever is below is theirs (RFC 6177).
+    V6(u64),
+}
 
-impl Connected<IncomingStream<'_, UnixListener>> for Peer {
-    fn connect_info(stream: IncomingStream<'_, UnixListener>) -> Self {
-        Self::of_unix(stream.io()).unwrap_or(Self::Unix {
-            uid: NOBODY,
-            gid: NOBODY,
-            pid: None,
-        })
+impl Peer {
+    /// The source that it counts for.
+    pub fn source(&self) -> Source {
+        match self {
+            Self::Unix { uid, .. } => Source::User(*uid),
+            Self::Tls { address, .. } => match address.ip().to_canonical() {
+                IpAddr::V4(address) => Source::V4(address),
+                IpAddr::V6(address) => Source::V6((address.to_bits() >> 64) as u64),
+            },
+        }
     }
 }

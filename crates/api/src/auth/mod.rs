@@ -16,7 +16,9 @@
 //! Architecture invariant: a route learns of no project but by [`Scope`].
 
 mod caller;
+pub(crate) mod limit;
 mod local;
+pub(crate) mod oidc;
 mod policy;
 mod scope;
 
