@@ -16,7 +16,9 @@ use serde::Deserialize;
 
 use crate::failure::Failure;
 use crate::images;
+use crate::oidc::OidcTable;
 use crate::pools;
+use crate::tls::Tls;
 use crate::types::{self, catalog};
 
 /// Where the configuration is looked for if no flag says.
@@ -105,6 +107,8 @@ struct File {
     operators: Vec<User>,
     local_users: BTreeMap<String, User>,
     prices: PriceList,
+    tls: Option<Tls>,
+    oidc: Option<OidcTable>,
 }
 
 /// What the daemon runs with.
@@ -125,6 +129,8 @@ pub(crate) struct Config {
     pub(crate) catalog: Catalog,
     pub(crate) image_mirror: Option<Mirror>,
     pub(crate) auth: AuthSettings,
+    pub(crate) tls: Option<Tls>,
+    pub(crate) oidc: Option<OidcTable>,
     pub(crate) engine: berth_engine::Settings,
 }
 
@@ -198,6 +204,8 @@ impl Config {
             call_deadline: seconds(file.call_deadline, Duration::from_secs(30)),
             catalog: images::catalog(file.catalog.as_deref())?,
             image_mirror: file.image_mirror,
+            tls: file.tls,
+            oidc: file.oidc,
             state_dir,
             database,
             engine,

@@ -1,20 +1,24 @@
 //! The daemon of Berth.
 //!
 //! ```text
-//!   configuration (file, then flags) ─▶ locks ─▶ store, storage, network, hypervisor ─▶ Engine ─▶ API on the socket
-//!   SIGTERM, SIGINT ─▶ the socket closes, tasks end between two steps, guests run on
+//!   configuration (file, then flags) ─▶ locks ─▶ store, storage, network, hypervisor ─▶ Engine ─▶ API at its doors
+//!   SIGTERM, SIGINT ─▶ the doors close, tasks end between two steps, guests run on
 //! ```
 //!
+//! SIGHUP ─▶ certificates are read again
 //! Nothing is decided here: this is where the parts are put together and the operator's wishes are read.
 
 mod clean;
 mod config;
+mod doors;
 mod failure;
 mod images;
 mod locks;
+mod oidc;
 mod parts;
 mod pools;
 mod serve;
+mod tls;
 mod types;
 
 use std::io::IsTerminal as _;

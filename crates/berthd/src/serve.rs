@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use berth_api::{About, Audit, AuditSettings, Peer};
+use berth_api::{About, Audit, AuditSettings};
 use berth_engine::Engine;
 use berth_model::Code;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::config::Config;
+use crate::doors::Doors;
 use crate::failure::Failure;
 use crate::locks;
 use crate::parts::Parts;
@@ -16,10 +17,12 @@ use crate::parts::Parts;
 const DRAIN: Duration = Duration::from_secs(2);
 
 /// Serves until SIGTERM or SIGINT.
-pub(crate) async fn serve(config: Config) -> Result<(), Failure> {
+pub(crate) async fn serve(mut config: Config) -> Result<(), Failure> {
     let mut signals = Signals::install()?;
     // The socket first: two daemons must not both get as far as libvirt.
     let (listener, _socket) = locks::socket(&config.socket, locks::Admitted::of(&config))?;
+    let doors = Doors::open(listener, config.tls.take()).await?;
+    let reloader = doors.reloader();
     let Parts {
         store,
         storage,
@@ -37,20 +40,24 @@ pub(crate) async fn serve(config: Config) -> Result<(), Failure> {
         .map_err(|error| Failure::new(Code::StorageError, format!("opening the audit log: {error}")))?;
     let engine = Engine::start(config.engine, store, storage, network, hypervisor).await?;
     tokio::spawn(berth_api::serve_guests(engine.clone()));
-    let app =
-        berth_api::router(engine.clone(), about, config.auth, audit).into_make_service_with_connect_info::<Peer>();
+    let app = berth_api::router(engine.clone(), about, config.auth, audit);
     tracing::info!(socket = %config.socket.display(), state_dir = %config.state_dir.display(), "serving");
     // Without systemd there is nobody to notify.
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
 
-    let (down, mut going_down) = tokio::sync::watch::channel(false);
-    let serving = axum::serve(listener, app).with_graceful_shutdown(async move {
-        let _ = going_down.changed().await;
-    });
-    let mut serving = tokio::spawn(serving.into_future());
-    tokio::select! {
-        ended = &mut serving => return Err(Failure::internal(format!("the socket closed by itself: {ended:?}"))),
-        name = signals.next() => tracing::info!(signal = name, "going down; guests run on"),
+    let (down, going_down) = tokio::sync::watch::channel(false);
+    let mut serving = tokio::spawn(doors.serve(app, going_down));
+    loop {
+        tokio::select! {
+            ended = &mut serving => return Err(Failure::internal(format!("the doors closed by themselves: {ended:?}"))),
+            asked = signals.next() => match asked {
+                Asked::Reload => reloader.reload(),
+                Asked::End(name) => {
+                    tracing::info!(signal = name, "going down; guests run on");
+                    break;
+                }
+            },
+        }
     }
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
     down.send_replace(true);
@@ -61,8 +68,17 @@ pub(crate) async fn serve(config: Config) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The signals that end the daemon.
+/// What a signal asks for.
+enum Asked {
+    /// To read files again.
+    Reload,
+    /// To end; the signal's name.
+    End(&'static str),
+}
+
+/// The signals that ask for something.
 struct Signals {
+    hup: Signal,
     term: Signal,
     int: Signal,
 }
@@ -71,15 +87,17 @@ impl Signals {
     fn install() -> Result<Self, Failure> {
         let install = |kind| signal(kind).map_err(|error| Failure::internal(format!("handling signals: {error}")));
         Ok(Self {
+            hup: install(SignalKind::hangup())?,
             term: install(SignalKind::terminate())?,
             int: install(SignalKind::interrupt())?,
         })
     }
 
-    async fn next(&mut self) -> &'static str {
+    async fn next(&mut self) -> Asked {
         tokio::select! {
-            _ = self.term.recv() => "SIGTERM",
-            _ = self.int.recv() => "SIGINT",
+            _ = self.hup.recv() => Asked::Reload,
+            _ = self.term.recv() => Asked::End("SIGTERM"),
+            _ = self.int.recv() => Asked::End("SIGINT"),
         }
     }
 }
