@@ -6,6 +6,7 @@ use berth_model::{Code, Name};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::commands::audit::AuditVerb;
+use crate::commands::context::ContextVerb;
 use crate::commands::event::EventVerb;
 use crate::commands::host::HostVerb;
 use crate::commands::image::ImageVerb;
@@ -52,20 +53,27 @@ Examples:
 #[command(name = "berth", version, about = "Berth, a VM manager", long_about = ABOUT, after_help = EXAMPLES)]
 #[command(after_long_help = after_long_help(), max_term_width = 110)]
 pub(crate) struct Cli {
-    /// The daemon's socket
-    #[arg(
-        long,
-        global = true,
-        env = "BERTH_SOCKET",
-        default_value = "/run/berth/berth.sock",
-        value_name = "PATH"
-    )]
-    pub(crate) socket: PathBuf,
+    #[command(flatten)]
+    pub(crate) daemon: Daemon,
     /// How results are printed
     #[arg(short, long, global = true, value_enum, default_value_t = Format::Table, value_name = "FORMAT")]
     pub(crate) output: Format,
     #[command(subcommand)]
     pub(crate) noun: Noun,
+}
+
+/// Which daemon is meant, as it was typed.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Daemon {
+    /// The daemon's socket [env: BERTH_SOCKET] [default: that of the context in use, or /run/berth/berth.sock]
+    #[arg(long, global = true, value_name = "PATH")]
+    pub(crate) socket: Option<PathBuf>,
+    /// The context: a daemon that 'berth context add' remembers [env: BERTH_CONTEXT]
+    #[arg(long, global = true, value_name = "CONTEXT")]
+    pub(crate) context: Option<String>,
+    /// The project that it is about [default: the context's, or the only one you are in]
+    #[arg(long, global = true, env = "BERTH_PROJECT", value_parser = name, value_name = "PROJECT")]
+    pub(crate) project: Option<Name>,
 }
 
 /// How results are printed.
@@ -141,6 +149,9 @@ pub(crate) enum Noun {
     /// This host
     #[command(subcommand)]
     Host(HostVerb),
+    /// Other daemons, near and far, and by what you are known there
+    #[command(subcommand)]
+    Context(ContextVerb),
     /// Print completions for a shell
     Completions {
         /// Which shell

@@ -1,14 +1,17 @@
 //! The command line of Berth: noun, then verb.
 //!
 //! ```text
-//!   cli (clap) ─▶ commands (one module a noun) ─▶ client ─▶ the daemon's socket
+//!   cli (clap) ─▶ commands (one module a noun) ─▶ client ─▶ a daemon: its socket, or TLS
+//!       └─▶ choice (which daemon, as whom) ◀─ contexts (stored)
 //!                      ├─▶ wait      follows an operation, a line for each state
 //!                      ├─▶ terminal  the console, ssh, raw streams
 //!                      └─▶ output    table, JSON or YAML on stdout; errors on stderr
 //! ```
 
+mod choice;
 mod cli;
 mod commands;
+mod contexts;
 mod failure;
 mod output;
 mod terminal;

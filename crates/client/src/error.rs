@@ -1,18 +1,18 @@
 //! Why a call didn't bring what was asked.
 
-use std::path::PathBuf;
-
 use berth_api_types::Problem;
 use berth_model::Code;
+
+use crate::At;
 
 /// Why a call failed.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
-    /// Nobody answers on the socket.
-    #[error("no daemon answers on {}: {reason}; is berthd running, and may you use its socket?", .socket.display())]
+    /// Nobody answers there.
+    #[error("no daemon answers at {at}: {reason}; {}", hint(.at))]
     Unreachable {
-        /// The socket.
-        socket: PathBuf,
+        /// Where.
+        at: At,
         /// What the connection failed with.
         reason: String,
     },
@@ -36,5 +36,13 @@ impl ClientError {
             Self::Protocol(_) => Code::Internal,
             Self::Input(_) => Code::InvalidArgument,
         }
+    }
+}
+
+/// What may be the matter.
+fn hint(at: &At) -> &'static str {
+    match at {
+        At::Socket(_) => "is berthd running, and may you use its socket?",
+        At::Https { .. } => "is it served there, and does the CA that you trust vouch for it?",
     }
 }

@@ -1,7 +1,7 @@
 //! Requests and answers: JSON both ways, a problem for everything that isn't a success.
 
 use std::error::Error as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use berth_api_types::{Page, Problem};
 use berth_model::IdempotencyKey;
@@ -9,13 +9,14 @@ use reqwest::{Method, RequestBuilder, Response};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::ClientError;
+use crate::{At, ClientError, Target};
 
 /// A client of one daemon. Cheap to clone; it connects when it is used.
 #[derive(Debug, Clone)]
 pub struct Client {
     http: reqwest::Client,
-    socket: PathBuf,
+    at: At,
+    base: String,
 }
 
 /// The most characters of an answer that isn't understood that are shown.
@@ -24,19 +25,24 @@ const SHOWN: usize = 200;
 impl Client {
     /// A client of the daemon that serves this socket.
     pub fn new(socket: impl AsRef<Path>) -> Result<Self, ClientError> {
-        let socket = socket.as_ref().to_owned();
-        // No proxy of the environment has a say in who is spoken to over a socket of this host.
-        let http = reqwest::Client::builder()
-            .no_proxy()
-            .unix_socket(socket.clone())
-            .build();
-        let http = http.map_err(|error| ClientError::Protocol(error.to_string()))?;
-        Ok(Self { http, socket })
+        Self::to(Target {
+            at: At::Socket(socket.as_ref().to_owned()),
+            token: None,
+            project: None,
+        })
+    }
+
+    /// A client of that daemon.
+    pub fn to(target: Target) -> Result<Self, ClientError> {
+        Ok(Self {
+            http: target.connector()?,
+            base: target.base(),
+            at: target.at,
+        })
     }
 
     pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
-        // The host is only there because HTTP/1.1 asks for one (RFC 9112, 3.2).
-        self.http.request(method, format!("http://berth{path}"))
+        self.http.request(method, format!("{}{path}", self.base))
     }
 
     /// Sends a request; any answer but a success is an error.
@@ -123,7 +129,7 @@ impl Client {
             return ClientError::Input(format!("sending: {reason}"));
         }
         ClientError::Unreachable {
-            socket: self.socket.clone(),
+            at: self.at.clone(),
             reason,
         }
     }

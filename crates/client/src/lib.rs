@@ -1,4 +1,4 @@
-//! Typed async client of Berth's API over the daemon's unix socket.
+//! Typed async client of Berth's API over the daemon's unix socket or TLS.
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), berth_client::ClientError> {
@@ -21,9 +21,12 @@ mod resources;
 mod sse;
 mod stream;
 mod usage;
+mod target;
+mod tls;
 mod volumes;
 
 pub use error::ClientError;
 pub use event::Events;
 pub use http::Client;
 pub use stream::ByteStream;
+pub use target::{At, Identity, Target};

@@ -1,6 +1,7 @@
 //! One module a noun: what may be typed after it, and what is done.
 
 pub(crate) mod audit;
+pub(crate) mod context;
 mod create;
 pub(crate) mod event;
 pub(crate) mod host;
@@ -28,27 +29,32 @@ pub(crate) mod volume;
 pub(crate) mod vpc;
 mod why;
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use berth_client::Client;
 use clap::CommandFactory as _;
 
-use crate::cli::{Cli, Format, Noun};
+use crate::choice;
+use crate::cli::{Cli, Daemon, Format, Noun};
 use crate::failure::Failure;
 
 /// What every command is given.
 pub(crate) struct Context {
     pub(crate) client: Client,
-    pub(crate) socket: PathBuf,
+    /// What tells another process of this program to go to the same daemon.
+    pub(crate) arguments: Vec<String>,
+    /// What was typed of the daemon.
+    pub(crate) daemon: Daemon,
     pub(crate) format: Format,
 }
 
 impl Context {
     pub(crate) fn new(cli: &Cli) -> anyhow::Result<Self> {
+        let choice = choice::choose(cli)?;
         Ok(Self {
-            client: Client::new(&cli.socket)?,
-            socket: cli.socket.clone(),
+            client: Client::to(choice.target)?,
+            arguments: choice.arguments,
+            daemon: cli.daemon.clone(),
             format: cli.output,
         })
     }
@@ -80,6 +86,7 @@ pub(crate) async fn run(noun: Noun, cx: &Context) -> anyhow::Result<ExitCode> {
         Noun::Operation(verb) => operation::run(verb, cx).await?,
         Noun::Event(verb) => event::run(verb, cx).await?,
         Noun::Host(verb) => host::run(verb, cx).await?,
+        Noun::Context(verb) => context::run(verb, cx)?,
         Noun::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "berth", &mut std::io::stdout());
         }

@@ -2,7 +2,7 @@
 //!
 //! An instance with a public IP is reached there, if an ssh server answers. Else ssh's ProxyCommand is this program
 //! itself (`instance proxy`), so that the guest is reached from within its VPC and the caller needs nothing but the
-//! socket. The guest's host key is remembered under the instance's id: an address that a later instance has again is
+//! daemon. The guest's host key is remembered under the instance's id: an address that a later instance has again is
 //! not mistaken for this one.
 
 use std::ffi::OsString;
@@ -53,7 +53,7 @@ pub(crate) async fn run(ssh: Ssh, cx: &Context) -> anyhow::Result<ExitCode> {
         command.args(["-o", "ProxyCommand=none", "-o", &format!("HostName={address}")]);
         command.args(["-o", &format!("Port={}", ssh.port)]);
     } else {
-        let proxy = proxy_command(&cx.socket, &instance.id.to_string(), ssh.port)?;
+        let proxy = proxy_command(&cx.arguments, &instance.id.to_string(), ssh.port)?;
         command.args(["-o", &format!("ProxyCommand={proxy}")]);
     }
     command.args(["-o", &format!("HostKeyAlias={}", instance.id)]);
@@ -104,10 +104,13 @@ async fn greets(address: Ipv4Addr, port: u16) -> std::io::Result<Ipv4Addr> {
 
 /// ssh gives this line to the user's shell (behind an `exec` of its own), after it has replaced what begins with `%`:
 /// it is all quoted.
-fn proxy_command(socket: &Path, instance: &str, port: u16) -> anyhow::Result<String> {
+fn proxy_command(arguments: &[String], instance: &str, port: u16) -> anyhow::Result<String> {
     let program = std::env::current_exe().context("finding this program")?;
-    let (program, socket) = (quoted(&program)?, quoted(&std::path::absolute(socket)?)?);
-    Ok(format!("{program} --socket {socket} instance proxy {instance} {port}"))
+    let mut line = quoted(&program)?;
+    for argument in arguments {
+        line.push_str(&format!(" {}", quoted(Path::new(argument))?));
+    }
+    Ok(format!("{line} instance proxy {instance} {port}"))
 }
 
 fn quoted(path: &Path) -> anyhow::Result<String> {
