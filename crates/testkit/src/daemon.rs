@@ -170,6 +170,29 @@ impl<'a> Daemon<'a> {
         command
     }
 
+    /// The `berth` command as somebody on this host's network types it who has no socket: with contexts of their own, in
+    /// the directory `home`.
+    pub fn from_elsewhere<const N: usize>(&self, home: &str, args: [&str; N]) -> Command {
+        let mut command = self.host.command(program("berth"));
+        let home = self.host.dir().join(home);
+        command
+            .args(args)
+            .env("XDG_CONFIG_HOME", home.join("config"))
+            .env("XDG_STATE_HOME", home.join("state"));
+        for variable in ["BERTH_SOCKET", "BERTH_CONTEXT", "BERTH_TOKEN", "BERTH_PROJECT"] {
+            command.env_remove(variable);
+        }
+        command
+    }
+
+    /// Sends it a signal.
+    ///
+    /// # Panics
+    /// If it isn't there any more.
+    pub fn signal(&self, signal: Signal) {
+        kill(self.pid, signal).expect("the daemon");
+    }
+
     /// Runs a `berth` command that succeeds, and returns what it prints.
     ///
     /// # Panics
