@@ -7,8 +7,14 @@ use berth_testkit::{Daemon, Host, Libvirt, Options, tiny_image};
 
 /// Serves these files at an address of that host, and nothing at any other path.
 fn serve(host: &Host, files: Vec<(&'static str, Vec<u8>)>) -> String {
+    serve_as(host, |_| files)
+}
+
+/// The same, with files that may name the address.
+pub(crate) fn serve_as(host: &Host, files: impl FnOnce(&str) -> Vec<(&'static str, Vec<u8>)>) -> String {
     let listener = host.listen();
     let address = format!("http://{}", listener.local_addr().unwrap());
+    let files = files(&address);
     std::thread::spawn(move || {
         for stream in listener.incoming() {
             let mut stream = stream.unwrap();

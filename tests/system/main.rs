@@ -15,6 +15,7 @@ mod console;
 mod crash;
 mod daemon;
 mod debian;
+mod doors;
 mod events;
 mod guest;
 mod hostile;

@@ -71,6 +71,3 @@ pub use vpc::{ChangeVpc, CreateVpc, VpcView};
 
 /// What the `Upgrade` header names when a request turns its connection into a raw stream of bytes.
 pub const STREAM_PROTOCOL: &str = "berth-stream";
-
-/// The header that says which project a request is about, for who is in several.
-pub const PROJECT_HEADER: &str = "berth-project";

@@ -1,5 +1,7 @@
 //! Errors as problem+json (RFC 9457).
 
+use std::time::Duration;
+
 use axum::Json;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -7,14 +9,14 @@ use berth_api_types::Problem;
 use berth_engine::{EngineError, StoreError};
 use berth_model::Code;
 
-/// An error on its way to the wire.
+/// An error on its way to the wire, and how long to wait until it is worth asking again.
 #[derive(Debug)]
-pub struct ApiError(Box<Problem>);
+pub struct ApiError(Box<Problem>, Option<Duration>);
 
 impl ApiError {
     /// An error that is all code and words.
     pub(crate) fn new(code: Code, detail: impl ToString, field: Option<&str>) -> Self {
-        Self(Box::new(Problem {
+        let problem = Problem {
             status: code.http(),
             code,
             title: code.as_str().replace('_', " "),
@@ -23,7 +25,8 @@ impl ApiError {
             state: None,
             allowed_actions: None,
             operation: None,
-        }))
+        };
+        Self(Box::new(problem), None)
     }
 
     /// A field of the request isn't what it must be.
@@ -38,6 +41,25 @@ impl ApiError {
     /// It isn't known who asks.
     pub(crate) fn unauthenticated(why: impl ToString) -> Self {
         Self::new(Code::Unauthenticated, why, None)
+    }
+
+    /// Whoever asks has failed to sign in too often.
+    pub(crate) fn too_many_attempts(wait: Duration) -> Self {
+        let seconds = wait.as_millis().div_ceil(1000);
+        let detail = format!("too many attempts to sign in from here have failed: wait {seconds} s");
+        let mut error = Self::new(Code::TooManyAttempts, detail, None);
+        error.1 = Some(wait);
+        error
+    }
+
+    /// The stable code.
+    pub(crate) fn code(&self) -> Code {
+        self.0.code
+    }
+
+    /// What is wrong, in words.
+    pub(crate) fn detail(&self) -> &str {
+        &self.0.detail
     }
 
     /// Who asks may not.
@@ -150,6 +172,11 @@ impl IntoResponse for ApiError {
             // RFC 9110, 11.6.1: an answer of this status says how to sign in.
             let how = header::HeaderValue::from_static("Bearer realm=\"berth\"");
             response.headers_mut().insert(header::WWW_AUTHENTICATE, how);
+        }
+        if let Some(wait) = self.1 {
+            // Whole seconds, and not too few (RFC 9110, 10.2.3).
+            let seconds = u64::try_from(wait.as_millis().div_ceil(1000)).unwrap_or(u64::MAX);
+            response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
         }
         response
     }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use berth_api::AuthSettings;
@@ -130,7 +131,6 @@ pub(crate) struct Config {
     pub(crate) image_mirror: Option<Mirror>,
     pub(crate) auth: AuthSettings,
     pub(crate) tls: Option<Tls>,
-    pub(crate) oidc: Option<OidcTable>,
     pub(crate) engine: berth_engine::Settings,
 }
 
@@ -189,6 +189,7 @@ impl Config {
                 operators_group: file.socket_group.clone(),
                 operators: file.operators,
                 local_users: file.local_users,
+                oidc: file.oidc.map(OidcTable::open).transpose()?.map(Arc::new),
             },
             socket_group: file.socket_group,
             libvirt_uri: flags
@@ -205,7 +206,6 @@ impl Config {
             catalog: images::catalog(file.catalog.as_deref())?,
             image_mirror: file.image_mirror,
             tls: file.tls,
-            oidc: file.oidc,
             state_dir,
             database,
             engine,

@@ -12,7 +12,7 @@ pub enum ClientError {
     #[error("no daemon answers at {at}: {reason}; {}", hint(.at))]
     Unreachable {
         /// Where.
-        at: At,
+        at: Box<At>,
         /// What the connection failed with.
         reason: String,
     },

@@ -129,7 +129,7 @@ impl Client {
             return ClientError::Input(format!("sending: {reason}"));
         }
         ClientError::Unreachable {
-            at: self.at.clone(),
+            at: Box::new(self.at.clone()),
             reason,
         }
     }

@@ -20,9 +20,9 @@ mod public_ips;
 mod resources;
 mod sse;
 mod stream;
-mod usage;
 mod target;
 mod tls;
+mod usage;
 mod volumes;
 
 pub use error::ClientError;

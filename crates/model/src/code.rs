@@ -41,6 +41,8 @@ codes! {
     InvalidArgument = "invalid_argument", 400, 2;
     /// It isn't known who asks: there is no credential, or one that isn't good any more.
     Unauthenticated = "unauthenticated", 401, 9;
+    /// Too many attempts to sign in from there have failed; a later one is looked at again.
+    TooManyAttempts = "too_many_attempts", 429, 9;
     /// Who asks may not do that.
     Forbidden = "forbidden", 403, 9;
     /// Nothing has that name or id.

@@ -185,12 +185,12 @@ impl<'a> Daemon<'a> {
         command
     }
 
-    /// Sends it a signal.
+    /// SIGHUP: it reads files again.
     ///
     /// # Panics
     /// If it isn't there any more.
-    pub fn signal(&self, signal: Signal) {
-        kill(self.pid, signal).expect("the daemon");
+    pub fn hang_up(&self) {
+        kill(self.pid, Signal::SIGHUP).expect("the daemon");
     }
 
     /// Runs a `berth` command that succeeds, and returns what it prints.

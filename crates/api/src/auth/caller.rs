@@ -1,11 +1,14 @@
 //! Who asks: by the token that a request carries, else by its connection.
+//!
+//! Who sends a token is who it says, or nobody: a token that is no good isn't made good by the connection.
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 use berth_engine::TokenRecord;
-use berth_model::{Kind, Need, Power, Reach, Role, User, judge};
+use berth_model::{Code, Kind, Need, Power, Reach, Role, User, judge};
 
+use crate::auth::oidc::Oidc;
 use crate::problem::ApiError;
 use crate::{App, Peer};
 
@@ -20,6 +23,8 @@ pub(crate) enum Via {
     Certificate,
     /// A token of ours.
     Token(Box<TokenRecord>),
+    /// A token of the issuer that the operator trusts.
+    Oidc,
 }
 
 impl Via {
@@ -29,6 +34,7 @@ impl Via {
             Self::Socket => "socket",
             Self::Certificate => "certificate",
             Self::Token(_) => "token",
+            Self::Oidc => "oidc",
         }
     }
 }
@@ -55,7 +61,7 @@ impl Caller {
     pub(crate) fn token(&self) -> Option<&TokenRecord> {
         match &self.via {
             Via::Token(record) => Some(record),
-            Via::Socket | Via::Certificate => None,
+            Via::Socket | Via::Certificate | Via::Oidc => None,
         }
     }
 
@@ -92,28 +98,79 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
 
 /// Finds out who asks, or refuses.
 pub(crate) async fn identify(app: &App, peer: &Peer, headers: &HeaderMap) -> Result<Caller, ApiError> {
-    let named = |user: User, via: Via| Caller {
-        operator: app.auth.settings.operators.contains(&user),
-        user,
-        via,
-    };
-    if let Some(token) = bearer(headers)? {
-        return by_token(app, token).await;
+    match bearer(headers) {
+        Ok(None) => {}
+        Ok(Some(token)) => {
+            app.auth
+                .limiter
+                .check(peer.source())
+                .map_err(ApiError::too_many_attempts)?;
+            return counted(app, peer, sign_in(app, token).await);
+        }
+        Err(error) => return refused(app, peer, error),
     }
     match peer {
         Peer::Unix { uid, gid, .. } => {
-            let local = app.auth.local.find(*uid, *gid).await?;
-            let mut caller = named(local.user, Via::Socket);
+            let local = match app.auth.local.find(*uid, *gid).await {
+                Err(error) if error.code() == Code::Unauthenticated => return refused(app, peer, error),
+                found => found?,
+            };
+            let mut caller = named(app, local.user, Via::Socket);
             caller.operator |= local.operator;
             Ok(caller)
         }
         Peer::Tls {
             certificate: Some(user),
             ..
-        } => Ok(named(user.clone(), Via::Certificate)),
+        } => Ok(named(app, user.clone(), Via::Certificate)),
         Peer::Tls { certificate: None, .. } => Err(ApiError::unauthenticated(
             "it is not known who you are: send a token as 'Authorization: Bearer …', or a client certificate",
         )),
+    }
+}
+
+/// A user whom somebody else vouches for.
+fn named(app: &App, user: User, via: Via) -> Caller {
+    Caller {
+        operator: app.auth.settings.operators.contains(&user),
+        user,
+        via,
+    }
+}
+
+/// Looks at a token.
+async fn sign_in(app: &App, token: &str) -> Result<Caller, ApiError> {
+    match &app.auth.settings.oidc {
+        // Tokens of ours have no dots, and a JWT has two (RFC 7519, 3).
+        Some(oidc) if token.contains('.') => by_issuer(app, oidc, token).await,
+        _ => by_token(app, token).await,
+    }
+}
+
+/// Refuses what can't be a credential, as one that is no good.
+fn refused(app: &App, peer: &Peer, error: ApiError) -> Result<Caller, ApiError> {
+    app.auth
+        .limiter
+        .check(peer.source())
+        .map_err(ApiError::too_many_attempts)?;
+    counted(app, peer, Err(error))
+}
+
+/// Counts a credential that was no good: too many of them, and none is looked at any more for a while.
+fn counted(app: &App, peer: &Peer, caller: Result<Caller, ApiError>) -> Result<Caller, ApiError> {
+    if let Err(error) = &caller
+        && error.code() == Code::Unauthenticated
+    {
+        app.auth.limiter.failed(peer.source());
+        tracing::warn!(%peer, why = error.detail(), "somebody failed to sign in");
+    }
+    caller
+}
+
+async fn by_issuer(app: &App, oidc: &Oidc, token: &str) -> Result<Caller, ApiError> {
+    match oidc.verify(token).await {
+        Ok(user) => Ok(named(app, user, Via::Oidc)),
+        Err(error) => Err(ApiError::new(error.code(), error, None)),
     }
 }
 
@@ -126,6 +183,13 @@ async fn by_token(app: &App, token: &str) -> Result<Caller, ApiError> {
         }),
         Err(bad) => Err(ApiError::unauthenticated(bad)),
     }
+}
+
+/// Whether a refusal goes into the audit log: a stranger from afar who presents nothing, or whose attempts are too many
+/// to be looked at, could fill it.
+pub(crate) fn is_told(peer: &Peer, headers: &HeaderMap, refusal: &ApiError) -> bool {
+    let stranger = matches!(peer, Peer::Tls { certificate: None, .. });
+    refusal.code() != Code::TooManyAttempts && (!stranger || headers.contains_key(header::AUTHORIZATION))
 }
 
 /// The token of a request (RFC 6750, 2.1).

@@ -26,7 +26,7 @@ const SOURCES: usize = 4096;
 
 /// Who has failed how often.
 #[derive(Debug)]
-pub struct Limiter {
+pub(crate) struct Limiter {
     buckets: Mutex<Buckets>,
 }
 
@@ -40,12 +40,12 @@ impl Default for Limiter {
 
 impl Limiter {
     /// Whether an attempt of this source is looked at; else how long it has to wait until one is.
-    pub fn check(&self, source: Source) -> Result<(), Duration> {
+    pub(crate) fn check(&self, source: Source) -> Result<(), Duration> {
         self.lock().check(source, Instant::now())
     }
 
     /// Notes that an attempt of this source has failed.
-    pub fn failed(&self, source: Source) {
+    pub(crate) fn failed(&self, source: Source) {
         self.lock().failed(source, Instant::now());
     }
 

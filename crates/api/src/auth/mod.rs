@@ -4,7 +4,8 @@
 //!   request ─▶ policy: what does this route need? ──no row──▶ 405, whatever the router has
 //!                 │
 //!                 ▼
-//!              identify: the token, else the certificate, else the kernel's word ──▶ Caller    (401)
+//!              identify: the token (ours, or an issuer's), else the certificate, else the kernel's word
+//!                 │                                                                 ──▶ Caller    (401; 429 after too many)
 //!                 │
 //!                 ▼
 //!              scope: which project, and what is the caller in it ──▶ Scope                    (404: for them it isn't there)
@@ -16,13 +17,14 @@
 //! Architecture invariant: a route learns of no project but by [`Scope`].
 
 mod caller;
-pub(crate) mod limit;
+mod limit;
 mod local;
 pub(crate) mod oidc;
 mod policy;
 mod scope;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use axum::extract::{ConnectInfo, FromRequestParts as _, MatchedPath, RawPathParams, Request, State};
 use axum::http::Method;
@@ -41,6 +43,8 @@ pub(crate) use caller::Caller;
 pub(crate) use scope::{Scope, implied as implied_project};
 
 use crate::audit::{Begun, Decision, Entry};
+use crate::auth::limit::Limiter;
+use crate::auth::oidc::Oidc;
 use crate::problem::ApiError;
 use crate::request_id::RequestId;
 use crate::{App, Peer};
@@ -54,18 +58,22 @@ pub struct AuthSettings {
     pub operators: Vec<User>,
     /// Which users the local users of this host are, by their login names.
     pub local_users: BTreeMap<String, User>,
+    /// The issuer whose tokens are taken.
+    pub oidc: Option<Arc<Oidc>>,
 }
 
 /// What is needed to know who asks.
 pub(crate) struct Auth {
     settings: AuthSettings,
     local: local::LocalUsers,
+    limiter: Limiter,
 }
 
 impl Auth {
     pub(crate) fn new(settings: AuthSettings) -> Self {
         Self {
             local: local::LocalUsers::new(&settings),
+            limiter: Limiter::default(),
             settings,
         }
     }
@@ -90,8 +98,10 @@ pub(crate) async fn guard(State(app): State<App>, request: Request, next: Next) 
     let id = parts.extensions.get::<RequestId>().map_or_else(Uuid::nil, |id| id.0);
     let mut entry = Entry::about(&parts, &peer, path.as_str(), id);
     if let Err(refusal) = admit(&app, &mut parts, (&peer, need), &mut entry).await {
-        (entry.status, entry.code) = (Some(refusal.status()), Some(refusal.code()));
-        app.audit.write(entry).await?;
+        if caller::is_told(&peer, &parts.headers, &refusal) {
+            (entry.status, entry.code) = (Some(refusal.status()), Some(refusal.code()));
+            app.audit.write(entry).await?;
+        }
         return Err(refusal);
     }
     entry.decision = Decision::Allowed;
