@@ -62,17 +62,18 @@ pub(crate) struct Cli {
     pub(crate) noun: Noun,
 }
 
-/// Which daemon is meant, as it was typed.
+/// Which daemon is meant, as it was typed. The ids are apart from those of what nouns call a context or a project.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Daemon {
     /// The daemon's socket [env: BERTH_SOCKET] [default: that of the context in use, or /run/berth/berth.sock]
-    #[arg(long, global = true, value_name = "PATH")]
+    #[arg(id = "the-socket", long = "socket", global = true, value_name = "PATH")]
     pub(crate) socket: Option<PathBuf>,
     /// The context: a daemon that 'berth context add' remembers [env: BERTH_CONTEXT]
-    #[arg(long, global = true, value_name = "CONTEXT")]
+    #[arg(id = "the-context", long = "context", global = true, value_name = "CONTEXT")]
     pub(crate) context: Option<String>,
     /// The project that it is about [default: the context's, or the only one you are in]
-    #[arg(long, global = true, env = "BERTH_PROJECT", value_parser = name, value_name = "PROJECT")]
+    #[arg(id = "the-project", long = "project", global = true, env = "BERTH_PROJECT", value_parser = name)]
+    #[arg(value_name = "PROJECT")]
     pub(crate) project: Option<Name>,
 }
 

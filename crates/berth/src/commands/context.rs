@@ -45,8 +45,8 @@ pub(crate) struct Add {
     /// Where it is, as https://HOST:PORT
     #[arg(
         long,
-        required_unless_present = "socket",
-        conflicts_with = "socket",
+        required_unless_present = "the-socket",
+        conflicts_with = "the-socket",
         value_name = "URL"
     )]
     url: Option<String>,
