@@ -1,3 +1,5 @@
+//! Doors as clients meet them: good and bad papers, stalling, crowding, going down.
+
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::io::{Read as _, Write as _};

@@ -1,3 +1,5 @@
+//! Tokens good and bad, against an issuer that really serves.
+
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::time::Duration;
