@@ -84,11 +84,6 @@ impl ApiError {
         Self::new(code, detail, None)
     }
 
-    /// Its stable code.
-    pub(crate) fn code(&self) -> Code {
-        self.0.code
-    }
-
     /// Its HTTP status.
     pub(crate) fn status(&self) -> u16 {
         self.0.status
