@@ -35,6 +35,8 @@ pub(super) fn client(authorities: Vec<CertificateDer<'static>>) -> Result<reqwes
         .tls_backend_preconfigured(tls.with_no_client_auth())
         .no_proxy()
         .redirect(Policy::none())
+        // It asks so seldom that a connection kept from last time is closed by then.
+        .pool_max_idle_per_host(0)
         .timeout(WITHIN)
         .build()
         .map_err(|error| unusable(&error))
