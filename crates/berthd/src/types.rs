@@ -82,3 +82,53 @@ fn wrong(name: &str, why: &str) -> Failure {
         format!("configuration: instance type '{name}' {why}"),
     )
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    fn types(price: &str) -> Result<Vec<InstanceType>, String> {
+        let table = format!(
+            "name = 'm2.large'\nvcpus = 2\nmemory = 8192\nstorage = 30\nnics = 3\nbandwidth = 2500\n\
+             price_per_hour = {price}"
+        );
+        catalog(vec![table.parse().unwrap()]).map_err(|failure| failure.to_string())
+    }
+
+    #[test]
+    fn a_price_is_text_and_exact() {
+        assert_eq!(types("'0.096'").unwrap()[0].price_per_hour.to_string(), "0.096");
+        // What was 0.096 before, and would be 96,000 now.
+        for number in ["96000", "0.096"] {
+            let refused = types(number).unwrap_err();
+            assert!(refused.contains("m2.large") && refused.contains("as text"), "{refused}");
+        }
+        assert!(types("'cheap'").unwrap_err().contains("'cheap' is not a price"));
+    }
+
+    #[test]
+    fn prices_are_of_what_there_is() {
+        let check = |toml: &str| {
+            let prices = toml::from_str(toml).unwrap();
+            let settings = Settings {
+                prices,
+                ..Settings::default()
+            };
+            check_prices(&settings).map_err(|failure| failure.to_string())
+        };
+        assert_eq!(
+            check("currency = 'EUR'\nimage = '0.1'\nvolume = { ssd = '0.2' }"),
+            Ok(())
+        );
+        for (bad, word) in [
+            ("volume = { sdd = '0.2' }", "'sdd'"),
+            ("public_ip = { office = '0.2' }", "'office'"),
+            ("instance = { 't1.nano' = '0.2' }", "price_per_hour"),
+        ] {
+            let refused = check(bad).unwrap_err();
+            assert!(refused.contains(word), "{refused}");
+        }
+    }
+}

@@ -83,3 +83,21 @@ pub fn default_catalog() -> Vec<InstanceType> {
     };
     rows.into_iter().map(entry).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    #[test]
+    fn a_record_from_before_prices_were_decimals_is_read() {
+        let nano = &default_catalog()[0];
+        let written = serde_json::to_string(nano).unwrap();
+        assert!(written.contains(r#""price_per_hour":"0.0012""#), "{written}");
+        let old = written.replace(r#""0.0012""#, "1200");
+        for text in [written, old] {
+            assert_eq!(serde_json::from_str::<InstanceType>(&text).unwrap(), *nano);
+        }
+    }
+}

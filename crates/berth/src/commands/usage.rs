@@ -6,6 +6,7 @@ use berth_api_types::{UsageLineView, UsageQuery, UsageVerifiedView, UsageView, V
 use berth_model::Code;
 use berth_model::metering::Head;
 use clap::{Args, Subcommand};
+use comfy_table::Table;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -115,8 +116,9 @@ fn told(verified: &UsageVerifiedView) -> String {
     }
 }
 
-fn report(usage: &UsageView) -> comfy_table::Table {
-    let row = |line: &UsageLineView| {
+fn report(usage: &UsageView) -> Table {
+    let headings = ["project", "kind", "name", "rate", "quantity", "time", "per hour"];
+    sheet(usage, headings, |line| {
         [
             line.project.clone(),
             line.kind.clone(),
@@ -125,29 +127,13 @@ fn report(usage: &UsageView) -> comfy_table::Table {
             quantity(line),
             duration(line.duration_micros),
             line.price_per_hour.to_string(),
-            line.amount.to_string(),
         ]
-    };
-    let amount = amount_in(usage);
-    let headings = [
-        "project", "kind", "name", "rate", "quantity", "time", "per hour", &amount,
-    ];
-    let blank = String::new;
-    let total = [
-        "total".to_owned(),
-        blank(),
-        blank(),
-        blank(),
-        blank(),
-        blank(),
-        blank(),
-        usage.total.to_string(),
-    ];
-    table(headings, usage.lines.iter().map(row).chain([total]))
+    })
 }
 
-fn by_state(usage: &UsageView) -> comfy_table::Table {
-    let row = |line: &UsageLineView| {
+fn by_state(usage: &UsageView) -> Table {
+    let headings = ["kind", "name", "state", "rate", "quantity", "time", "billed"];
+    sheet(usage, headings, |line| {
         [
             line.kind.clone(),
             line.name.clone(),
@@ -155,31 +141,29 @@ fn by_state(usage: &UsageView) -> comfy_table::Table {
             line.rate.clone(),
             quantity(line),
             duration(line.duration_micros),
-            if line.billed { "yes" } else { "no" }.to_owned(),
-            line.amount.to_string(),
+            yes_or_no(line.billed).to_owned(),
         ]
-    };
-    let amount = amount_in(usage);
-    let headings = ["kind", "name", "state", "rate", "quantity", "time", "billed", &amount];
-    let blank = String::new;
-    let total = [
-        "total".to_owned(),
-        blank(),
-        blank(),
-        blank(),
-        blank(),
-        blank(),
-        blank(),
-        usage.total.to_string(),
-    ];
-    table(headings, usage.lines.iter().map(row).chain([total]))
+    })
 }
 
-fn amount_in(usage: &UsageView) -> String {
-    match &usage.currency {
+/// Lines with what each comes to, and the sum below.
+fn sheet(usage: &UsageView, headings: [&str; 7], cells: fn(&UsageLineView) -> [String; 7]) -> Table {
+    let amount = match &usage.currency {
         Some(currency) => format!("amount ({currency})"),
         None => "amount".to_owned(),
-    }
+    };
+    let [a, b, c, d, e, f, g] = headings;
+    let mut total = <[String; 7]>::default();
+    "total".clone_into(&mut total[0]);
+    let lines = usage.lines.iter().map(|line| (cells(line), line.amount));
+    let rows = lines
+        .chain([(total, usage.total)])
+        .map(|([a, b, c, d, e, f, g], amount)| [a, b, c, d, e, f, g, amount.to_string()]);
+    table([a, b, c, d, e, f, g, &amount], rows)
+}
+
+fn yes_or_no(it: bool) -> &'static str {
+    if it { "yes" } else { "no" }
 }
 
 fn quantity(line: &UsageLineView) -> String {
@@ -226,7 +210,7 @@ fn csv(usage: &UsageView) -> anyhow::Result<Vec<u8>> {
             &line.name,
             &line.rate,
             line.state.as_deref().unwrap_or_default(),
-            if line.billed { "yes" } else { "no" },
+            yes_or_no(line.billed),
             &line.quantity.to_string(),
             line.unit.as_deref().unwrap_or_default(),
             &seconds,
@@ -266,12 +250,30 @@ mod tests {
     #[test]
     fn a_report_for_people() {
         let lines = [line("instance", None, 1, None), line("volume", None, 10, Some("GiB"))];
-        assert_data_eq!(output::lines(&report(&usage(&lines))), str![[]]);
+        assert_data_eq!(
+            output::lines(&report(&usage(&lines))),
+            str![[r#"
+PROJECT  KIND      NAME    RATE     QUANTITY  TIME      PER HOUR  AMOUNT (EUR)
+default  instance  web, 1  t1.nano  1         26:03:04  0.0012    0.031262
+default  volume    web, 1  t1.nano  10 GiB    26:03:04  0.0012    0.031262
+total                                                             0.062524
+
+"#]]
+        );
         let lines = [
             line("instance", Some("Building"), 1, None),
             line("instance", Some("Active"), 1, None),
         ];
-        assert_data_eq!(output::lines(&by_state(&usage(&lines))), str![[]]);
+        assert_data_eq!(
+            output::lines(&by_state(&usage(&lines))),
+            str![[r#"
+KIND      NAME    STATE     RATE     QUANTITY  TIME      BILLED  AMOUNT (EUR)
+instance  web, 1  Building  t1.nano  1         26:03:04  no      0.031262
+instance  web, 1  Active    t1.nano  1         26:03:04  yes     0.031262
+total                                                            0.062524
+
+"#]]
+        );
     }
 
     #[test]
@@ -280,17 +282,38 @@ mod tests {
             line("instance", None, 1, None),
             line("volume", Some("Stored"), 10, Some("GiB")),
         ];
-        assert_data_eq!(String::from_utf8(csv(&usage(&lines)).unwrap()).unwrap(), str![[]]);
+        assert_data_eq!(
+            String::from_utf8(csv(&usage(&lines)).unwrap()).unwrap(),
+            str![[r#"
+project,kind,resource,name,rate,state,billed,quantity,unit,seconds,price_per_hour,amount,currency
+default,instance,0198,"web, 1",t1.nano,,yes,1,,93784.500000,0.0012,0.031262,EUR
+default,volume,0198,"web, 1",t1.nano,Stored,yes,10,GiB,93784.500000,0.0012,0.031262,EUR
+
+"#]]
+        );
     }
 
     #[test]
     fn what_verify_says() {
         let whole = json!({ "whole": true, "head": format!("12:{}", "ab".repeat(32)) });
         let whole: UsageVerifiedView = serde_json::from_value(whole).unwrap();
-        assert_data_eq!(told(&whole), str![[]]);
+        assert_data_eq!(
+            told(&whole),
+            str![[r#"
+the ledger is whole: 12 entries
+head  12:abababababababababababababababababababababababababababababababab
+
+"#]]
+        );
         let broken = json!({ "whole": false, "broken": { "number": 7, "reason": "it was changed" } });
         let broken: UsageVerifiedView = serde_json::from_value(broken).unwrap();
-        assert_data_eq!(told(&broken), str![[]]);
+        assert_data_eq!(
+            told(&broken),
+            str![[r#"
+entry 7 of the ledger is broken: it was changed
+
+"#]]
+        );
     }
 
     #[test]
