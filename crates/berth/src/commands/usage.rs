@@ -81,9 +81,10 @@ pub(crate) async fn run(args: UsageArgs, cx: &Context) -> anyhow::Result<ExitCod
             };
             let verified = cx.client.verify_usage(&wanted).await?;
             output::text(cx.format, &verified, told)?;
-            Ok(match verified.whole {
-                true => ExitCode::SUCCESS,
-                false => ExitCode::from(Code::StoreError.exit()),
+            Ok(if verified.whole {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::from(Code::StoreError.exit())
             })
         }
         None => {
@@ -117,8 +118,7 @@ fn told(verified: &UsageVerifiedView) -> String {
 }
 
 fn report(usage: &UsageView) -> Table {
-    let headings = ["project", "kind", "name", "rate", "quantity", "time", "per hour"];
-    sheet(usage, headings, |line| {
+    let row = |line: &UsageLineView| {
         [
             line.project.clone(),
             line.kind.clone(),
@@ -127,13 +127,18 @@ fn report(usage: &UsageView) -> Table {
             quantity(line),
             duration(line.duration_micros),
             line.price_per_hour.to_string(),
+            line.amount.to_string(),
         ]
-    })
+    };
+    let amount = amount_in(usage);
+    let headings = [
+        "project", "kind", "name", "rate", "quantity", "time", "per hour", &amount,
+    ];
+    table(headings, usage.lines.iter().map(row).chain([total(usage)]))
 }
 
 fn by_state(usage: &UsageView) -> Table {
-    let headings = ["kind", "name", "state", "rate", "quantity", "time", "billed"];
-    sheet(usage, headings, |line| {
+    let row = |line: &UsageLineView| {
         [
             line.kind.clone(),
             line.name.clone(),
@@ -142,24 +147,27 @@ fn by_state(usage: &UsageView) -> Table {
             quantity(line),
             duration(line.duration_micros),
             yes_or_no(line.billed).to_owned(),
+            line.amount.to_string(),
         ]
-    })
+    };
+    let amount = amount_in(usage);
+    let headings = ["kind", "name", "state", "rate", "quantity", "time", "billed", &amount];
+    table(headings, usage.lines.iter().map(row).chain([total(usage)]))
 }
 
-/// Lines with what each comes to, and the sum below.
-fn sheet(usage: &UsageView, headings: [&str; 7], cells: fn(&UsageLineView) -> [String; 7]) -> Table {
-    let amount = match &usage.currency {
+/// The last line.
+fn total(usage: &UsageView) -> [String; 8] {
+    let mut total = <[String; 8]>::default();
+    "total".clone_into(&mut total[0]);
+    total[7] = usage.total.to_string();
+    total
+}
+
+fn amount_in(usage: &UsageView) -> String {
+    match &usage.currency {
         Some(currency) => format!("amount ({currency})"),
         None => "amount".to_owned(),
-    };
-    let [a, b, c, d, e, f, g] = headings;
-    let mut total = <[String; 7]>::default();
-    "total".clone_into(&mut total[0]);
-    let lines = usage.lines.iter().map(|line| (cells(line), line.amount));
-    let rows = lines
-        .chain([(total, usage.total)])
-        .map(|([a, b, c, d, e, f, g], amount)| [a, b, c, d, e, f, g, amount.to_string()]);
-    table([a, b, c, d, e, f, g, &amount], rows)
+    }
 }
 
 fn yes_or_no(it: bool) -> &'static str {

@@ -189,7 +189,7 @@ async fn snapshots_images_and_public_ips_are_metered_while_they_are_there(bed: B
     let pool = crate::public_ips::pool(&["203.0.113.0/30"]);
     let fixed = bed
         .store
-        .allocate_public_ip("default", &[pool.clone()], None)
+        .allocate_public_ip("default", std::slice::from_ref(&pool), None)
         .await
         .unwrap();
     assert_eq!(now(&bed, LedgerKind::PublicIp).await, [(pool.name.clone(), 1)]);
@@ -386,7 +386,8 @@ async fn intervals_from_before_the_ledger_are_taken_over(mut bed: Bed) {
         to: Some(1_700_000_020_000_000),
     };
     let basis = bed.store.usage_basis().await.unwrap();
-    assert_eq!(basis.timeline.cut(window), [5 * second..20 * second]);
+    let cut = basis.timeline.cut(window);
+    assert_eq!(cut.first(), Some(&(5 * second..20 * second)));
     bed.restart().await;
     assert!(
         bed.try_execute("SELECT * FROM usage_intervals").await.is_err(),
