@@ -45,9 +45,6 @@ struct ReportArgs {
     /// Up to this time [default: now]
     #[arg(long, value_name = "TIME", value_parser = time)]
     to: Option<Timestamp>,
-    /// Of this project [default: yours; of all, for an operator]
-    #[arg(long)]
-    project: Option<String>,
     /// Of the instances with this name or id only, of those that are gone too
     #[arg(long)]
     instance: Option<String>,
@@ -95,7 +92,7 @@ pub(crate) async fn run(args: UsageArgs, cx: &Context) -> anyhow::Result<ExitCod
                 instance: wanted.instance,
                 by_state: wanted.by_state,
             };
-            let usage = cx.client.usage(wanted.project.as_deref(), &query).await?;
+            let usage = cx.client.usage(&query).await?;
             match cx.format {
                 Format::Csv => output::raw(&csv(&usage)?)?,
                 _ if query.by_state => output::print(cx.format, &usage, by_state)?,
