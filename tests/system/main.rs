@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 #![allow(clippy::print_stdout, reason = "a test of random moments says how many it has hit")]
 
+mod access_matrix;
 mod actions;
 mod audit;
 mod away;
@@ -27,6 +28,7 @@ mod merge;
 mod network_matrix;
 mod once;
 mod outside;
+mod people;
 mod port;
 mod public_ip;
 mod resize;

@@ -11,7 +11,7 @@ use nix::unistd::Pid;
 use serde_json::Value;
 
 use crate::host::child_of;
-use crate::{Host, program};
+use crate::{Caller, Host, program};
 
 /// How a daemon is to be started.
 #[derive(Debug, Clone, Default)]
@@ -156,6 +156,11 @@ impl<'a> Daemon<'a> {
     /// If none can be made.
     pub fn client(&self) -> Client {
         Client::new(self.socket()).expect("a client")
+    }
+
+    /// Somebody who speaks to it: the superuser, until it is said who else.
+    pub fn caller(&self) -> Caller {
+        Caller::root(self.socket())
     }
 
     /// The `berth` command with these arguments.

@@ -4,6 +4,7 @@
 //!   Host    a private host: its own network, mounts, processes, libvirtd and virtlogd; gone with the test
 //!   Daemon  a real berthd on it, that can be killed and started again
 //!   Guest   a guest of images/tiny: its console, its ssh
+//!   Caller  somebody who speaks HTTP to the daemon: a local user, or one with a token
 //! ```
 //!
 //! Nothing is mocked: libvirtd, QEMU, namespaces and files are the real ones, in a place of their own.
@@ -15,12 +16,14 @@
     reason = "a test without its host has nothing to go on with"
 )]
 
+mod caller;
 mod daemon;
 mod guest;
 mod host;
 
 use std::path::{Path, PathBuf};
 
+pub use caller::{Answer, Caller};
 pub use daemon::{Daemon, Options};
 pub use guest::{Guest, Key};
 pub use host::{Host, Libvirt};
