@@ -48,14 +48,14 @@ fn everybody(daemon: &Daemon<'_>) -> Vec<Somebody> {
     let red = root.in_project("red");
     let local = |called, is, uid| (called, is, false, red.as_user(uid));
     // Those with tokens come as the stranger: the kernel vouches for nobody then.
-    let with = |called, is, made: &Token| (called, is, true, red.as_user(STRANGER).with_token(&made.token));
+    let with = |called, is, made: &Token| (called, is, true, red.as_user(STRANGER).with_token(&made.bearer));
     let found = [
         local("a local user whom the operator doesn't know", Is::Nobody, STRANGER),
         (
             "a token that never was",
             Is::Nobody,
             true,
-            red.as_user(STRANGER).with_token(&forged(&revoked.token)),
+            red.as_user(STRANGER).with_token(&forged(&revoked.bearer)),
         ),
         with("an admin's expired token", Is::Nobody, &expired),
         with("an admin's revoked token", Is::Nobody, &revoked),
@@ -134,7 +134,7 @@ fn answered(answer: &Answer) -> Option<Verdict> {
         (401, "unauthenticated") => Some(Verdict::Unauthenticated),
         (403, "forbidden") => Some(Verdict::Forbidden),
         (404, "not_found") if problem["field"] == "project" => Some(Verdict::NoProject),
-        (401 | 403, _) | (500.., _) => None,
+        (401 | 403 | 500.., _) => None,
         _ => Some(Verdict::Through),
     }
 }

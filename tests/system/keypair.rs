@@ -187,7 +187,7 @@ fn a_pair_is_shown_once_and_deleted_by_its_maker_alone() {
     };
     let forbidden = (403, "forbidden".to_owned());
     let everywhere = token(&root, &json!({ "name": "everywhere", "operator": true }));
-    let everywhere = root.as_user(STRANGER).with_token(&everywhere.token);
+    let everywhere = root.as_user(STRANGER).with_token(&everywhere.bearer);
     assert_eq!(delete(&ann), forbidden);
     assert_eq!(delete(&root.in_project("red")), forbidden);
     assert_eq!(delete(&everywhere.in_project("red")), forbidden);
@@ -195,7 +195,7 @@ fn a_pair_is_shown_once_and_deleted_by_its_maker_alone() {
     assert_eq!(delete(&mel), forbidden);
     member(&root, "red", "local:mel", "member");
     let theirs = token(&mel, &json!({ "name": "ci" }));
-    let theirs = root.as_user(STRANGER).with_token(&theirs.token);
+    let theirs = root.as_user(STRANGER).with_token(&theirs.bearer);
     assert_eq!(theirs.ask("DELETE", "/v1/keypairs/laptop", "").status, 204);
     assert_eq!(mel.get("/v1/keypairs").ok()["items"], json!([]));
 }

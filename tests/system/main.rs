@@ -22,6 +22,7 @@ mod guest;
 mod hostile;
 mod image;
 mod image_properties;
+mod isolation;
 mod keypair;
 mod kvm;
 mod matrix;

@@ -49,7 +49,7 @@ pub(crate) fn member(root: &Caller, project: &str, user: &str, role: &str) {
 /// A token as it was made.
 pub(crate) struct Token {
     pub(crate) id: String,
-    pub(crate) token: String,
+    pub(crate) bearer: String,
     pub(crate) expires_at: Timestamp,
 }
 
@@ -58,7 +58,7 @@ pub(crate) fn token(by: &Caller, body: &Value) -> Token {
     let made = by.post("/v1/tokens", body).ok();
     Token {
         id: made["id"].as_str().unwrap().to_owned(),
-        token: made["token"].as_str().unwrap().to_owned(),
+        bearer: made["token"].as_str().unwrap().to_owned(),
         expires_at: made["expires_at"].as_str().unwrap().parse().unwrap(),
     }
 }

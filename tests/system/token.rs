@@ -57,7 +57,7 @@ fn a_token_is_worth_what_its_user_is_now() {
     let ann = root.as_user(ANN);
     let made = token(&ann, &json!({ "name": "ci" }));
     let with = |token: &str| root.as_user(STRANGER).with_token(token);
-    let ci = with(&made.token);
+    let ci = with(&made.bearer);
     let who = ci.get("/v1/whoami").ok();
     assert_eq!(
         (&who["user"], &who["via"], &who["token"], &who["roles"]),
@@ -72,7 +72,7 @@ fn a_token_is_worth_what_its_user_is_now() {
 
     // One that is capped is no more than that, though its user is.
     let look = json!({ "name": "look", "project": "red", "role": "reader" });
-    let look = with(&token(&ann, &look).token);
+    let look = with(&token(&ann, &look).bearer);
     assert_eq!(look.get("/v1/keypairs").status, 200);
     assert_eq!(may_work(&look, "two"), 403);
     assert_eq!(look.get("/v1/whoami").ok()["roles"][0]["role"], "reader");
@@ -123,11 +123,11 @@ fn who_may_make_a_token_and_that_nobody_finds_its_secret() {
     project(&root, "red", &[("local:ann", "admin"), ("local:ruth", "reader")]);
     let (ann, ruth) = (root.as_user(ANN), root.as_user(RUTH));
     let made = token(&ann, &json!({ "name": "ci" }));
-    let ci = root.as_user(STRANGER).with_token(&made.token);
+    let ci = root.as_user(STRANGER).with_token(&made.bearer);
 
     // A token makes no tokens, not an operator's either; only the operator makes any for others or for everywhere.
     let everywhere = token(&root, &json!({ "name": "everywhere", "operator": true }));
-    let operator = root.as_user(STRANGER).with_token(&everywhere.token);
+    let operator = root.as_user(STRANGER).with_token(&everywhere.bearer);
     assert_eq!(operator.get("/v1/host").status, 200);
     let plain = json!({ "name": "next" });
     let for_ann = json!({ "name": "next", "user": "local:ann", "project": "red" });
@@ -166,9 +166,9 @@ fn who_may_make_a_token_and_that_nobody_finds_its_secret() {
     let shown = ann.get("/v1/tokens/ci");
     assert!(shown.ok()["last_used_at"].is_string(), "{}", shown.text);
     // A wrong one is logged by nobody either.
-    let wrong = format!("{}AAAA", &made.token[..made.token.len() - 4]);
+    let wrong = format!("{}AAAA", &made.bearer[..made.bearer.len() - 4]);
     assert_eq!(root.with_token(&wrong).get("/v1/whoami").status, 401);
-    for token in [&made.token, &everywhere.token, &wrong] {
+    for token in [&made.bearer, &everywhere.bearer, &wrong] {
         let secret = secret(token);
         for answer in [
             ann.get("/v1/tokens"),

@@ -108,7 +108,7 @@ impl Caller {
     /// # Panics
     /// If the daemon doesn't answer.
     pub fn ask(&self, method: &str, path: &str, body: &str) -> Answer {
-        self.block(async {
+        block(async {
             let response = self.send(method, path, body).await;
             let status = response.status().as_u16();
             let endless = response
@@ -125,15 +125,15 @@ impl Caller {
         })
     }
 
-    /// Reads a stream of a GET until it has told that; all that it has told then.
+    /// Reads what a GET streams until it is enough: told after each piece what there is so far. All of it.
     ///
     /// # Panics
     /// If it ends before.
-    pub fn read_until(&self, path: &str, told: &str) -> String {
-        self.block(async {
+    pub fn stream(&self, path: &str, mut enough: impl FnMut(&str) -> bool) -> String {
+        block(async {
             let mut body = self.send("GET", path, "").await.into_body();
             let mut text = String::new();
-            while !text.contains(told) {
+            while !enough(&text) {
                 let frame = body.frame().await.expect("more of the stream").expect("a frame");
                 if let Ok(bytes) = frame.into_data() {
                     text.push_str(&String::from_utf8_lossy(&bytes));
@@ -174,11 +174,11 @@ impl Caller {
         stream.set_nonblocking(true).expect("a socket that doesn't block");
         stream
     }
+}
 
-    fn block<T>(&self, work: impl Future<Output = T>) -> T {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        runtime.expect("a runtime").block_on(work)
-    }
+fn block<T>(work: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.expect("a runtime").block_on(work)
 }
 
 fn connect_as(socket: &Path, uid: u32) -> std::io::Result<UnixStream> {
