@@ -6,6 +6,9 @@ mod bed;
 mod bodies;
 mod paths;
 
+use std::io::Read as _;
+
+use berth_api_types::STREAM_PROTOCOL;
 use berth_testkit::{Caller, Daemon, Host, Libvirt};
 use serde_json::json;
 
@@ -110,6 +113,7 @@ fn events(two: &Two<'_>) {
         }
         told.contains("\"live\"")
     });
+    assert!(told.contains("\"live\""), "{told}");
     two.tells_nothing("the event stream", &told);
     assert!(!told.contains("of-red"), "{told}");
     for kind in ["instance", "volume", "vpc", "port"] {
@@ -188,6 +192,16 @@ fn members_give_no_public_ip(two: &Two<'_>) {
     assert_eq!(mel.get("/v1/public-ips").ok()["items"][0]["address"], address);
 }
 
+/// Who is removed has no console any more, though it was open.
+fn a_console_ends_with_its_users_role(two: &Two<'_>) {
+    let root = two.daemon.caller();
+    let mut console = root.as_user(MEL).switch("/v1/instances/web/console", STREAM_PROTOCOL);
+    root.ask("DELETE", "/v1/projects/red/members/local:mel", "").ok();
+    let mut rest = Vec::new();
+    // There is an end when the connection has one.
+    console.read_to_end(&mut rest).unwrap();
+}
+
 #[test]
 fn another_project_is_not_there() {
     let host = Host::new(Libvirt::Started);
@@ -205,4 +219,5 @@ fn another_project_is_not_there() {
     members_give_no_public_ip(&two);
     bodies::by_body(&two);
     events(&two);
+    a_console_ends_with_its_users_role(&two);
 }

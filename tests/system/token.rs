@@ -3,9 +3,10 @@
 use std::path::Path;
 
 use berth_testkit::{Caller, Daemon, Host, Libvirt};
+use jiff::Timestamp;
 use serde_json::json;
 
-use crate::people::{ANN, MEL, RUTH, STRANGER, daemon, member, project, token};
+use crate::people::{ANN, MEL, RUTH, STRANGER, Token, daemon, member, project, token};
 
 /// Whether a file below a directory has that text in it; in a name of one, too.
 pub(crate) fn is_kept(dir: &Path, text: &str) -> Option<String> {
@@ -168,6 +169,12 @@ fn who_may_make_a_token_and_that_nobody_finds_its_secret() {
     // A wrong one is logged by nobody either.
     let wrong = format!("{}AAAA", &made.bearer[..made.bearer.len() - 4]);
     assert_eq!(root.with_token(&wrong).get("/v1/whoami").status, 401);
+    // Nor is one that is taken for the name of a token, and stands in a path.
+    assert_eq!(ann.get(&format!("/v1/tokens/{}", made.bearer)).status, 404);
+    assert_eq!(
+        ann.ask("DELETE", &format!("/v1/tokens/{}", made.bearer), "").status,
+        404
+    );
     for token in [&made.bearer, &everywhere.bearer, &wrong] {
         let secret = secret(token);
         for answer in [
@@ -182,4 +189,70 @@ fn who_may_make_a_token_and_that_nobody_finds_its_secret() {
     }
     // What is looked for is found where it is: the id of the same token is in the database.
     assert!(is_kept(daemon.host().dir(), &made.id).is_some());
+}
+
+/// Reads the events of `red` until what is done once the stream is live has been told, or it has ended.
+fn read(caller: &Caller, last: &str, done: impl Fn() + Send + Sync) -> String {
+    let mut live = false;
+    caller.in_project("red").stream("/v1/events?after=0", |told| {
+        if !live && told.contains("\"behind\"") {
+            live = true;
+            // The reader's thread has a runtime of its own already.
+            std::thread::scope(|scope| {
+                scope.spawn(&done);
+            });
+        }
+        told.contains(last)
+    })
+}
+
+#[test]
+fn an_event_stream_ends_with_the_right_to_read_it() {
+    let host = Host::new(Libvirt::Absent);
+    let daemon = daemon(&host);
+    let root = daemon.caller();
+    project(&root, "red", &[("local:ann", "admin"), ("local:ruth", "reader")]);
+    let ann = root.as_user(ANN);
+    let new = |name: &str| token(&root, &json!({ "name": name, "user": "local:ann", "project": "red" }));
+    let with = |token: &Token| root.as_user(STRANGER).with_token(&token.bearer);
+    let make = |name: &str| drop(root.in_project("red").post("/v1/vpcs", &json!({ "name": name })).ok());
+    let remove = |path: &str| drop(root.ask("DELETE", path, "").ok());
+    let (revoked, kept) = (new("revoked"), new("kept"));
+    make("behind");
+
+    let told = read(&with(&revoked), "\"one\"", || {
+        remove(&format!("/v1/tokens/{}", revoked.id));
+        make("one");
+    });
+    assert!(!told.contains("\"one\""), "{told}");
+    // A token that expires, though nothing happens.
+    let short = json!({ "name": "short", "user": "local:ann", "project": "red", "ttl_seconds": 2 });
+    let short = token(&root, &short);
+    let told = read(&with(&short), "never", || ());
+    assert!(
+        Timestamp::now() >= short.expires_at && told.contains("\"one\""),
+        "{told}"
+    );
+    // Less is still enough to look; but who is in the project isn't for readers to know, nor who has tokens.
+    let told = read(&with(&kept), "\"two\"", || {
+        member(&root, "red", "local:ann", "reader");
+        member(&root, "red", "local:new", "reader");
+        make("two");
+    });
+    assert!(told.contains("local:ruth") && told.contains("token.created"), "{told}");
+    assert!(!told.contains("local:new"), "{told}");
+    let told = read(&root.as_user(RUTH), "\"three\"", || make("three"));
+    assert!(
+        told.contains("\"two\"") && !told.contains("local:") && !told.contains("token."),
+        "{told}"
+    );
+    // A member who is removed, however they came.
+    for (caller, after) in [(&with(&kept), "four"), (&ann, "five")] {
+        member(&root, "red", "local:ann", "member");
+        let told = read(caller, &format!("\"{after}\""), || {
+            remove("/v1/projects/red/members/local:ann");
+            make(after);
+        });
+        assert!(!told.contains(after), "{told}");
+    }
 }

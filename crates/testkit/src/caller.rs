@@ -2,6 +2,7 @@
 //!
 //! The client that Berth ships says only what its types can say. This one says anything, as anybody.
 
+use std::io::{Read as _, Write as _};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::thread;
@@ -125,22 +126,47 @@ impl Caller {
         })
     }
 
-    /// Reads what a GET streams until it is enough: told after each piece what there is so far. All of it.
+    /// Reads what a GET streams until it ends or is enough, which is asked after each piece of all there is so far.
     ///
     /// # Panics
-    /// If it ends before.
+    /// If the daemon doesn't answer, or the stream breaks.
     pub fn stream(&self, path: &str, mut enough: impl FnMut(&str) -> bool) -> String {
         block(async {
             let mut body = self.send("GET", path, "").await.into_body();
             let mut text = String::new();
             while !enough(&text) {
-                let frame = body.frame().await.expect("more of the stream").expect("a frame");
-                if let Ok(bytes) = frame.into_data() {
+                let Some(frame) = body.frame().await else { break };
+                if let Ok(bytes) = frame.expect("a frame").into_data() {
                     text.push_str(&String::from_utf8_lossy(&bytes));
                 }
             }
             text
         })
+    }
+
+    /// A connection of its own that a GET turns into a raw stream of bytes.
+    ///
+    /// # Panics
+    /// If the daemon doesn't switch to that protocol.
+    pub fn switch(&self, path: &str, protocol: &str) -> UnixStream {
+        let mut stream = self.connect();
+        stream.set_nonblocking(false).expect("a socket that blocks");
+        let mut head = format!("GET {path} HTTP/1.1\r\nhost: berth\r\nconnection: upgrade\r\nupgrade: {protocol}\r\n");
+        if let Some(token) = &self.token {
+            head.push_str(&format!("authorization: Bearer {token}\r\n"));
+        }
+        stream
+            .write_all(format!("{head}\r\n").as_bytes())
+            .expect("a daemon that listens");
+        let mut answer = Vec::new();
+        while !answer.ends_with(b"\r\n\r\n") {
+            let mut byte = [0];
+            stream.read_exact(&mut byte).expect("an answer");
+            answer.push(byte[0]);
+        }
+        let answer = String::from_utf8_lossy(&answer);
+        assert!(answer.starts_with("HTTP/1.1 101 "), "{answer}");
+        stream
     }
 
     async fn send(&self, method: &str, path: &str, body: &str) -> Response<Incoming> {

@@ -65,8 +65,8 @@ pub(crate) fn takes(method: &str, path: &str) -> Option<Takes> {
         ["types" | "catalog", _] if looks => return Some(Takes::User),
         ["tokens"] if method == "POST" => return Some(Takes::UserWithoutToken),
         ["tokens"] | ["tokens", _] => return Some(Takes::User),
-        // The operator's: the host, and what projects there are.
-        ["host", ..] | ["projects"] => return Some(Takes::Operator),
+        // The operator's: the host, what projects there are, and who did what.
+        ["host", ..] | ["projects"] | ["audit"] => return Some(Takes::Operator),
         ["projects", _] => "project",
         ["projects", _, "members", ..] => "members",
         // Who speaks with a guest does more than look.
