@@ -91,7 +91,7 @@ pub use public_ip::{PoolDetail, PublicIpDetail, WantedPublicIp};
 pub use reconcile::Done;
 pub use security_group::GroupDetail;
 pub use settings::Settings;
-pub use token::{BadToken, CreateToken, NewToken, TOKEN_PREFIX, TOKEN_TTL};
+pub use token::{BadToken, CreateToken, NewToken, TOKEN_PREFIX, TOKEN_TTL, token_without_secret};
 pub use usage::{UsageReport, WantedUsage};
 pub use volume::{CreateVolume, VolumeFrom};
 pub use vpc::{CreateSubnet, SubnetDetail, VpcDetail};

@@ -148,6 +148,12 @@ impl Engine {
     }
 }
 
+/// A text that is a token, or the beginning of one with some of its secret, as it may be shown; none for any other.
+pub fn token_without_secret(text: &str) -> Option<String> {
+    let (id, _) = parse(text)?;
+    Some(format!("{TOKEN_PREFIX}{}_***", id.as_uuid().simple()))
+}
+
 /// The id and the secret that a token is made of.
 fn parse(token: &str) -> Option<(TokenId, &str)> {
     let (id, secret) = token.strip_prefix(TOKEN_PREFIX)?.split_once('_')?;
@@ -170,8 +176,11 @@ mod tests {
         let id = TokenId::new();
         let token = format!("{TOKEN_PREFIX}{}_a_b-c", id.as_uuid().simple());
         assert_eq!(parse(&token), Some((id, "a_b-c")));
+        let shown = format!("{TOKEN_PREFIX}{}_***", id.as_uuid().simple());
+        assert_eq!(token_without_secret(&token), Some(shown));
         for bad in ["", "berth_", "berth_x_y", "Bearer x", &token[1..]] {
             assert_eq!(parse(bad), None, "{bad}");
+            assert_eq!(token_without_secret(bad), None, "{bad}");
         }
     }
 

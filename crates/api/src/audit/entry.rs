@@ -1,6 +1,7 @@
 //! One entry of the log: a line of JSON.
 
 use axum::http::request::Parts;
+use berth_engine::token_without_secret;
 use berth_model::{Code, OperationId, Power, User};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -66,11 +67,16 @@ pub(crate) struct Entry {
 /// The longest path that is logged whole, in bytes.
 const ON_MAX: usize = 512;
 
+/// A path as it is logged: whoever takes a token for its name puts it there whole.
+fn shown(path: &str) -> String {
+    let end = path.floor_char_boundary(ON_MAX);
+    let without = |part| token_without_secret(part).unwrap_or_else(|| str::to_owned(part));
+    path[..end].split('/').map(without).collect::<Vec<_>>().join("/")
+}
+
 impl Entry {
     /// An entry about a request of which nothing is known but how it came.
     pub(crate) fn about(parts: &Parts, peer: &Peer, route: &str, request: Uuid) -> Self {
-        let path = parts.uri.path();
-        let end = path.floor_char_boundary(ON_MAX);
         Self {
             number: 0,
             at: Timestamp::UNIX_EPOCH,
@@ -82,7 +88,7 @@ impl Entry {
             from: peer.to_string(),
             project: None,
             what: format!("{} {route}", parts.method),
-            on: path[..end].to_owned(),
+            on: shown(parts.uri.path()),
             status: None,
             code: None,
             operations: Vec::new(),
