@@ -1,4 +1,4 @@
-//! `/v1/events`: the event stream, gap-free from any number on.
+//! `/v1/events`: the event stream, gap-free from any number on, for as long as who reads it may.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -10,6 +10,7 @@ use axum::http::HeaderMap;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use berth_api_types::EventView;
 use berth_engine::{Engine, EventRecord};
+use berth_model::{Kind, Need, Power, Reach, judge};
 use futures::Stream;
 use serde::Deserialize;
 use tokio::sync::broadcast::Receiver;
@@ -18,7 +19,7 @@ use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::auth::Scope;
+use crate::auth::{Caller, Right, Scope, touches};
 use crate::extract::Query;
 use crate::problem::ApiError;
 use crate::{App, views};
@@ -42,12 +43,14 @@ struct Since {
     after: Option<i64>,
 }
 
-/// Streams events as server-sent events.
+/// Streams events as server-sent events. Those of members and tokens are told to who manages them. The stream ends when
+/// who reads it may no longer.
 #[utoipa::path(get, path = "/v1/events", params(Since),
     responses((status = 200, body = EventView, content_type = "text/event-stream")))]
 async fn watch(
     State(app): State<App>,
     scope: Scope,
+    caller: Caller,
     Query(query): Query<Since>,
     headers: HeaderMap,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, ApiError> {
@@ -60,7 +63,10 @@ async fn watch(
         Some(after) => after,
         None => app.engine.last_event().await?,
     };
+    let need = Need::Project(Kind::Project, Reach::View);
     let tail = Tail {
+        right: Right::new(&app, caller, &scope, need),
+        power: scope.power,
         engine: app.engine,
         only: scope.only().map(str::to_owned),
         live,
@@ -84,6 +90,9 @@ fn shown(record: &EventRecord) -> Event {
 /// A reader of the event log: from the store while it is behind, live once it isn't.
 struct Tail {
     engine: Engine,
+    right: Right,
+    /// What the reader is in the project, as far as is known.
+    power: Power,
     /// The project whose events are told; none for all.
     only: Option<String>,
     live: Receiver<Arc<EventRecord>>,
@@ -94,28 +103,46 @@ struct Tail {
 
 impl Tail {
     fn tells(&self, event: &EventRecord) -> bool {
-        self.only.as_ref().is_none_or(|only| *only == event.project)
+        let own = self.only.as_ref().is_none_or(|only| *only == event.project);
+        let members = || judge(self.power, Need::Project(Kind::Members, Reach::View)).is_ok();
+        own && (!event.kind.starts_with("member.") && !event.kind.starts_with("token.") || members())
     }
 
-    /// The next event; none when the daemon goes down.
+    /// Asks anew what the reader may; none if that is nothing any more.
+    async fn look_again(&mut self) -> Option<()> {
+        self.power = self.right.holds().await?;
+        Some(())
+    }
+
+    /// The next event; none when the daemon goes down, or the reader may no longer be told any.
     async fn next(&mut self) -> Option<Arc<EventRecord>> {
         loop {
             if let Some(event) = self.backlog.pop_front() {
                 self.last = event.seq;
-                return Some(event);
+                if self.tells(&event) {
+                    return Some(event);
+                }
+                continue;
             }
             if self.behind {
-                let events = self
-                    .engine
-                    .events_after(self.only.as_deref(), self.last, BATCH)
-                    .await
-                    .ok()?;
+                let only = self.only.as_deref();
+                let events = self.engine.events_after(only, self.last, BATCH).await.ok()?;
+                self.look_again().await?;
                 self.behind = !events.is_empty();
                 self.backlog = events.into_iter().map(Arc::new).collect();
                 continue;
             }
-            match self.live.recv().await {
-                Ok(event) if event.seq > self.last && self.tells(&event) => self.backlog.push_back(event),
+            let received = tokio::select! {
+                received = self.live.recv() => received,
+                () = self.right.expired() => return None,
+            };
+            match received {
+                Ok(event) if event.seq > self.last => {
+                    if touches(&event) {
+                        self.look_again().await?;
+                    }
+                    self.backlog.push_back(event);
+                }
                 Ok(_) => {}
                 Err(RecvError::Lagged(_)) => self.behind = true,
                 Err(RecvError::Closed) => return None,

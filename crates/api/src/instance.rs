@@ -11,14 +11,14 @@ use berth_api_types::{
     RebootInstance, StopInstance, VolumeOfInstance,
 };
 use berth_engine::{InstanceRecord, NewOrExisting, StopRequest, WantedNic, WantedPublicIp, WantedVolume};
-use berth_model::{Kind, Policy};
+use berth_model::{Kind, Need, Policy, Reach};
 use serde::Deserialize;
 use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::audit::Begun;
-use crate::auth::Scope;
+use crate::auth::{Caller, Right, Scope};
 use crate::extract::{Body, By, MaybeBody, Query, page, paged};
 use crate::problem::ApiError;
 use crate::{App, stream, views};
@@ -199,11 +199,12 @@ async fn reboot(
 async fn console(
     State(app): State<App>,
     scope: Scope,
+    caller: Caller,
     Path(reference): Path<String>,
     request: Request,
 ) -> Result<Response, ApiError> {
     let instance = find(&app, &scope, &reference).await?;
-    stream::upgrade(request, app.engine.console(&instance)).await
+    stream::upgrade(request, right(&app, caller, &scope), app.engine.console(&instance)).await
 }
 
 /// How many lines of the console log are wanted.
@@ -240,13 +241,24 @@ async fn console_log(
 async fn tcp(
     State(app): State<App>,
     scope: Scope,
+    caller: Caller,
     Path((reference, port)): Path<(String, String)>,
     request: Request,
 ) -> Result<Response, ApiError> {
     let wrong = || ApiError::invalid("port", format!("'{port}' is not a port between 1 and 65535"));
     let port = port.parse().ok().filter(|port| *port > 0).ok_or_else(wrong)?;
     let instance = find(&app, &scope, &reference).await?;
-    stream::upgrade(request, app.engine.connect(&instance, port)).await
+    stream::upgrade(
+        request,
+        right(&app, caller, &scope),
+        app.engine.connect(&instance, port),
+    )
+    .await
+}
+
+/// For what the connections of a guest's console and ports are let through.
+fn right(app: &App, caller: Caller, scope: &Scope) -> Right {
+    Right::new(app, caller, scope, Need::Project(Kind::Instances, Reach::Manage))
 }
 
 fn wanted(volume: VolumeOfInstance) -> Result<WantedVolume, ApiError> {

@@ -9,11 +9,14 @@ use berth_engine::EngineError;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, copy_bidirectional};
 
+use crate::auth::Right;
 use crate::problem::ApiError;
 
-/// Answers with 101 once the other end is open, and copies both ways until either side closes.
+/// Answers with 101 once the other end is open, and copies both ways until either side closes, or who asked may no
+/// longer.
 pub(crate) async fn upgrade<S>(
     mut request: Request,
+    right: Right,
     open: impl Future<Output = Result<S, EngineError>>,
 ) -> Result<Response, ApiError>
 where
@@ -28,8 +31,12 @@ where
     tokio::spawn(async move {
         match upgraded.await {
             Ok(client) => {
-                // Either side may go away at any time; that is how a stream ends.
-                let _ = copy_bidirectional(&mut TokioIo::new(client), &mut other).await;
+                let mut client = TokioIo::new(client);
+                tokio::select! {
+                    // Either side may go away at any time; that is how a stream ends.
+                    _ = copy_bidirectional(&mut client, &mut other) => {}
+                    () = right.lost() => tracing::debug!("who had the stream may no longer"),
+                }
             }
             Err(error) => tracing::debug!(%error, "the client went away before the stream began"),
         }

@@ -21,6 +21,7 @@ mod limit;
 mod local;
 pub(crate) mod oidc;
 mod policy;
+mod right;
 mod scope;
 
 use std::collections::BTreeMap;
@@ -40,6 +41,7 @@ use utoipa::openapi::{OpenApi, RefOr, Required};
 use uuid::Uuid;
 
 pub(crate) use caller::Caller;
+pub(crate) use right::{Right, touches};
 pub(crate) use scope::{Scope, implied as implied_project};
 
 use crate::audit::{Begun, Decision, Entry};

@@ -64,7 +64,7 @@ pub(crate) async fn find(
 }
 
 /// What the caller is in a project.
-async fn power(app: &App, caller: &Caller, project: &str) -> Result<Power, ApiError> {
+pub(super) async fn power(app: &App, caller: &Caller, project: &str) -> Result<Power, ApiError> {
     if caller.operator {
         return match app.engine.find_project(project).await {
             Ok(_) => Ok(Power::Operator),
