@@ -156,7 +156,8 @@ impl Store {
         self.list(query, ProjectRecord::read).await
     }
 
-    /// Forgets a project that has nothing left, with its members, its tokens, key pairs and empty networks' records.
+    /// Forgets a project that has nothing left, with its members, its tokens and key pairs. What happened in it is no
+    /// project's from then on.
     /// [`StoreError::InUse`] names something that it still has.
     pub async fn delete_project(&self, name: &str) -> Result<(), StoreError> {
         let mut tx = self.begin().await?;
@@ -177,10 +178,13 @@ impl Store {
             "DELETE FROM tokens WHERE project = $1",
             "DELETE FROM members WHERE project = $1",
             "DELETE FROM projects WHERE name = $1",
+            // What happened stays, for the operator: none of it is the past of a later project of that name.
+            "UPDATE operations SET project = '' WHERE project = $1",
+            "UPDATE events SET project = '' WHERE project = $1",
         ] {
             tx.run(sql(forget).bind(name.to_owned())).await?;
         }
-        tx.event(NewEvent::about("project.deleted", name, &name, name)).await?;
+        tx.event(NewEvent::about("project.deleted", "", &name, name)).await?;
         tx.commit().await
     }
 
