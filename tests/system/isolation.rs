@@ -13,7 +13,7 @@ use berth_testkit::{Caller, Daemon, Host, Libvirt};
 use serde_json::json;
 
 use self::bed::{Things, done, furnish, of, public};
-use crate::people::{ANN, BOB, CONFIG, MEL, RUTH, project};
+use crate::people::{ANN, BOB, CONFIG, MEL, RUTH, STRANGER, project};
 
 /// An id that nobody has, and an address of the pool that nobody has.
 const NOBODYS: [&str; 2] = ["0198f3c2-7a10-7e1b-9d0a-5c1f6f4e2b11", "203.0.113.99"];
@@ -220,4 +220,50 @@ fn another_project_is_not_there() {
     bodies::by_body(&two);
     events(&two);
     a_console_ends_with_its_users_role(&two);
+}
+
+#[test]
+fn a_project_of_the_same_name_has_no_past() {
+    let host = Host::new(Libvirt::Absent);
+    let daemon = crate::people::daemon(&host);
+    let root = daemon.caller();
+    let (ann, bob) = (root.as_user(ANN), root.as_user(BOB));
+    project(&root, "red", &[("local:ann", "admin")]);
+    let token = ann.post("/v1/tokens", &json!({ "name": "ci" })).ok();
+    let old = root.as_user(STRANGER).with_token(token["token"].as_str().unwrap());
+    let begun = done(&ann, "/v1/volumes", &json!({ "name": "secret", "size": 1 }));
+    let volume = ann.get("/v1/volumes/secret").ok()["id"].as_str().unwrap().to_owned();
+    let delete = ann.ask("DELETE", "/v1/volumes/secret", "").ok()["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    ann.get(&format!("/v1/operations/{delete}/wait")).ok();
+    ann.post("/v1/keypairs", &json!({ "name": "secret" })).ok();
+    root.ask("DELETE", "/v1/projects/red", "").ok();
+
+    project(&root, "red", &[("local:bob", "admin")]);
+    for operation in [of(&begun, "operation"), &delete] {
+        assert_eq!(bob.get(&format!("/v1/operations/{operation}")).status, 404);
+        assert_eq!(bob.get(&format!("/v1/operations/{operation}/wait")).status, 404);
+    }
+    assert_eq!(
+        bob.get(&format!("/v1/operations?volume={volume}")).ok()["items"],
+        json!([])
+    );
+    for list in ["operations", "keypairs", "volumes"] {
+        assert_eq!(bob.get(&format!("/v1/{list}")).ok()["items"], json!([]), "{list}");
+    }
+    assert_eq!(bob.get("/v1/usage").ok()["lines"], json!([]));
+    bob.post("/v1/keypairs", &json!({ "name": "mine" })).ok();
+    let told = bob.stream("/v1/events?after=0", |told| told.contains("\"mine\""));
+    for past in ["secret", &volume, "local:ann", "project.deleted"] {
+        assert!(!told.contains(past), "{past}: {told}");
+    }
+    assert_eq!(told.matches("project.created").count(), 1, "{told}");
+    // Who was in the old one is nothing in the new one, nor are their tokens anything.
+    assert_eq!(ann.in_project("red").get("/v1/volumes").status, 404);
+    assert_eq!(old.get("/v1/whoami").status, 401);
+    // The operator still knows of both.
+    let told = root.stream("/v1/events?after=0", |told| told.contains("\"mine\""));
+    assert!(told.contains(&volume) && told.contains("project.deleted"), "{told}");
 }

@@ -34,7 +34,7 @@ pub(crate) enum Takes {
 /// The seed, "IAM-based role management": members of a project are managed by its admin, and public IPs set by the
 /// admin; instances, volumes, images and key pairs are managed by admin and member, and viewed by the reader.
 /// `lifecycle.md`: networks, subnets and security groups likewise.
-const RESOURCES: [(&str, Is, Is); 15] = [
+const RESOURCES: [(&str, Is, Is); 16] = [
     ("instances", Is::Reader, Is::Member),
     ("operations", Is::Reader, Is::Member),
     ("events", Is::Reader, Is::Operator),
@@ -50,6 +50,8 @@ const RESOURCES: [(&str, Is, Is); 15] = [
     ("public-ip-pools", Is::Reader, Is::Operator),
     ("members", Is::Admin, Is::Admin),
     ("project", Is::Reader, Is::Operator),
+    // What it is to pay: of the project, so whoever is in it may know; that the ledger is whole is the host's.
+    ("usage", Is::Reader, Is::Operator),
 ];
 
 /// Whom a route takes; none for one that nobody has said it of.
@@ -66,7 +68,7 @@ pub(crate) fn takes(method: &str, path: &str) -> Option<Takes> {
         ["tokens"] if method == "POST" => return Some(Takes::UserWithoutToken),
         ["tokens"] | ["tokens", _] => return Some(Takes::User),
         // The operator's: the host, what projects there are, and who did what.
-        ["host", ..] | ["projects"] | ["audit"] => return Some(Takes::Operator),
+        ["host", ..] | ["projects"] | ["audit"] | ["usage", "verify"] => return Some(Takes::Operator),
         ["projects", _] => "project",
         ["projects", _, "members", ..] => "members",
         // Who speaks with a guest does more than look.
