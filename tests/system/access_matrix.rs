@@ -154,6 +154,8 @@ fn every_route_lets_through_whom_the_table_says_and_nobody_else() {
     assert!(routes.len() > 90, "{}", routes.len());
     let mut wrong = Vec::new();
     let mut counts = [0_usize; 2];
+    // Who fails too often isn't looked at any more: each failure is somebody else's.
+    let mut strangers = STRANGER + 1..;
     for (method, path) in &routes {
         let Some(takes) = takes(method, path) else {
             wrong.push(format!(
@@ -169,7 +171,11 @@ fn every_route_lets_through_whom_the_table_says_and_nobody_else() {
         };
         for somebody in &everybody {
             let expected = verdict(takes, somebody.is, somebody.by_token);
-            let answer = somebody.caller.ask(method, &harmless(path), &body);
+            let caller = match somebody.is {
+                Is::Nobody => somebody.caller.as_user(strangers.next().unwrap()),
+                _ => somebody.caller.clone(),
+            };
+            let answer = caller.ask(method, &harmless(path), &body);
             counts[usize::from(expected == Verdict::Through)] += 1;
             if answered(&answer) != Some(expected) {
                 let (status, text) = (answer.status, &answer.text);
@@ -194,8 +200,9 @@ fn every_route_lets_through_whom_the_table_says_and_nobody_else() {
 fn nothing_is_reached_around_the_table() {
     let host = Host::new(Libvirt::Absent);
     let daemon = daemon(&host);
-    let nobody = daemon.caller().as_user(STRANGER);
-    for (method, path) in routes(&nobody) {
+    let mut strangers = STRANGER..;
+    let mut nobody = || daemon.caller().as_user(strangers.next().unwrap());
+    for (method, path) in routes(&nobody()) {
         if path == "/v1/openapi.json" {
             continue;
         }
@@ -218,7 +225,7 @@ fn nothing_is_reached_around_the_table() {
         ];
         ways.extend(odd.map(|path| (method.as_str(), path)));
         for (method, path) in ways {
-            let answer = nobody.ask(method, &path, "");
+            let answer = nobody().ask(method, &path, "");
             assert!(
                 matches!(answer.status, 401 | 404 | 405),
                 "{method} {path}: {} {}",

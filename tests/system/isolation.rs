@@ -259,7 +259,7 @@ fn a_project_of_the_same_name_has_no_past() {
     for past in ["secret", &volume, "local:ann", "project.deleted"] {
         assert!(!told.contains(past), "{past}: {told}");
     }
-    assert_eq!(told.matches("project.created").count(), 1, "{told}");
+    assert_eq!(told.matches("\"kind\":\"project.created\"").count(), 1, "{told}");
     // Who was in the old one is nothing in the new one, nor are their tokens anything.
     assert_eq!(ann.in_project("red").get("/v1/volumes").status, 404);
     assert_eq!(old.get("/v1/whoami").status, 401);
