@@ -7,6 +7,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 use berth_engine::TokenRecord;
 use berth_model::{Code, Kind, Need, Power, Reach, Role, User, judge};
+use jiff::Timestamp;
 
 use crate::auth::oidc::Oidc;
 use crate::problem::ApiError;
@@ -23,8 +24,8 @@ pub(crate) enum Via {
     Certificate,
     /// A token of ours.
     Token(Box<TokenRecord>),
-    /// A token of the issuer that the operator trusts.
-    Oidc,
+    /// A token of the issuer that the operator trusts, good until then.
+    Oidc(Timestamp),
 }
 
 impl Via {
@@ -34,7 +35,7 @@ impl Via {
             Self::Socket => "socket",
             Self::Certificate => "certificate",
             Self::Token(_) => "token",
-            Self::Oidc => "oidc",
+            Self::Oidc(_) => "oidc",
         }
     }
 }
@@ -61,7 +62,16 @@ impl Caller {
     pub(crate) fn token(&self) -> Option<&TokenRecord> {
         match &self.via {
             Via::Token(record) => Some(record),
-            Via::Socket | Via::Certificate | Via::Oidc => None,
+            Via::Socket | Via::Certificate | Via::Oidc(_) => None,
+        }
+    }
+
+    /// Until when what the caller came with is good; none if that isn't known.
+    pub(crate) fn until(&self) -> Option<Timestamp> {
+        match &self.via {
+            Via::Token(record) => Some(record.expires_at),
+            Via::Oidc(until) => Some(*until),
+            Via::Socket | Via::Certificate => None,
         }
     }
 
@@ -169,7 +179,7 @@ fn counted(app: &App, peer: &Peer, caller: Result<Caller, ApiError>) -> Result<C
 
 async fn by_issuer(app: &App, oidc: &Oidc, token: &str) -> Result<Caller, ApiError> {
     match oidc.verify(token).await {
-        Ok(user) => Ok(named(app, user, Via::Oidc)),
+        Ok((user, until)) => Ok(named(app, user, Via::Oidc(until))),
         Err(error) => Err(ApiError::new(error.code(), error, None)),
     }
 }

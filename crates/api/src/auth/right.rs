@@ -8,7 +8,7 @@
 
 use std::time::Duration;
 
-use berth_engine::{EventRecord, TokenRecord};
+use berth_engine::EventRecord;
 use berth_model::{Need, Power, judge};
 use jiff::Timestamp;
 use tokio::sync::broadcast::error::RecvError;
@@ -37,9 +37,12 @@ impl Right {
 
     /// What its holder is in the project now; none if they may no longer, or it can't be found out.
     pub(crate) async fn holds(&self) -> Option<Power> {
+        if self.caller.until().is_some_and(|until| until <= Timestamp::now()) {
+            return None;
+        }
         if let Some(token) = self.caller.token() {
             let now = self.app.engine.find_token(None, &token.id.to_string()).await.ok()?;
-            if !is_good(&now) {
+            if now.revoked_at.is_some() {
                 return None;
             }
         }
@@ -49,10 +52,10 @@ impl Right {
 
     /// Resolves when the holder's token is too old; never for who came without one.
     pub(crate) async fn expired(&self) {
-        let Some(token) = self.caller.token() else {
+        let Some(until) = self.caller.until() else {
             return std::future::pending().await;
         };
-        let left = token.expires_at.duration_since(Timestamp::now());
+        let left = until.duration_since(Timestamp::now());
         tokio::time::sleep(Duration::try_from(left).unwrap_or_default()).await;
     }
 
@@ -78,8 +81,4 @@ impl Right {
 pub(crate) fn touches(event: &EventRecord) -> bool {
     let (what, _) = event.kind.split_once('.').unwrap_or((&event.kind, ""));
     matches!(what, "member" | "token" | "project")
-}
-
-fn is_good(token: &TokenRecord) -> bool {
-    token.revoked_at.is_none() && token.expires_at > Timestamp::now()
 }

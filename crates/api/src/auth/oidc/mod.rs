@@ -13,7 +13,10 @@ mod fetch;
 mod keys;
 mod signatures;
 
+use std::time::Duration;
+
 use berth_model::{Code, User};
+use jiff::Timestamp;
 use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{Algorithm, Validation};
 use reqwest::Url;
@@ -39,7 +42,7 @@ const ALGORITHMS: [Algorithm; 9] = [
 const TOKEN_MAX: usize = 16 << 10;
 
 /// How far the clocks of issuer and host may be apart, in seconds.
-const LEEWAY: u64 = 30;
+const LEEWAY: u32 = 30;
 
 /// Whose tokens are taken, and for whom they have to be.
 #[derive(Debug, Clone)]
@@ -105,7 +108,7 @@ impl Oidc {
         }
         signatures::install();
         let mut validation = Validation::new(Algorithm::RS256);
-        validation.leeway = LEEWAY;
+        validation.leeway = LEEWAY.into();
         validation.validate_nbf = true;
         validation.set_required_spec_claims(&["exp", "iss", "aud"]);
         validation.set_issuer(&[&settings.issuer]);
@@ -117,8 +120,8 @@ impl Oidc {
         })
     }
 
-    /// The user that a token stands for.
-    pub async fn verify(&self, token: &str) -> Result<User, OidcError> {
+    /// The user that a token stands for, and until when.
+    pub async fn verify(&self, token: &str) -> Result<(User, Timestamp), OidcError> {
         if token.len() > TOKEN_MAX {
             return Err(OidcError::refused(format!("it is longer than {TOKEN_MAX} bytes")));
         }
@@ -138,7 +141,7 @@ impl Oidc {
         let claims = decoded
             .map_err(|error| OidcError::refused(reason(error.kind())))?
             .claims;
-        self.user(&claims)
+        Ok((self.user(&claims)?, until(&claims)))
     }
 
     fn user(&self, claims: &Map<String, Value>) -> Result<User, OidcError> {
@@ -156,6 +159,15 @@ impl Oidc {
         user.and_then(|name| User::vouched("oidc", name).ok())
             .ok_or_else(|| OidcError::refused(format!("its claim '{}' can't be the name of a user", self.claim)))
     }
+}
+
+/// Until when a token is taken: as it says itself, with the leeway that it is checked with.
+fn until(claims: &Map<String, Value>) -> Timestamp {
+    let seconds = claims.get("exp").and_then(Value::as_f64).unwrap_or(f64::MAX);
+    let until = Duration::try_from_secs_f64(seconds + f64::from(LEEWAY)).ok();
+    let until = until.and_then(|since| Timestamp::UNIX_EPOCH.checked_add(since).ok());
+    // One that is too far away for a calendar never comes.
+    until.unwrap_or(Timestamp::MAX)
 }
 
 /// What is wrong, in words that the token's owner understands.

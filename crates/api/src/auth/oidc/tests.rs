@@ -71,7 +71,9 @@ async fn a_good_token_of_any_asymmetric_algorithm_names_its_user() {
         (&es384, "3", "ES384"),
         (&ed, "e", "EdDSA"),
     ] {
-        let user = oidc.verify(&signer.token(algorithm, id, &claims)).await.unwrap();
+        let (user, until) = oidc.verify(&signer.token(algorithm, id, &claims)).await.unwrap();
+        let exp = claims["exp"].as_i64().unwrap();
+        assert_eq!(until.as_second(), exp + i64::from(LEEWAY), "{algorithm}");
         assert_eq!(user.as_str(), "oidc:alice@example.com", "{algorithm}");
     }
     assert_eq!(issuer.answers().asked, 1, "keys are kept");
