@@ -57,6 +57,8 @@ codes! {
     Conflict = "conflict", 409, 4;
     /// The host or the subnet has no room left for it.
     NoCapacity = "no_capacity", 409, 4;
+    /// The project may have no more of it: its quota is used up.
+    QuotaExceeded = "quota_exceeded", 403, 4;
     /// The idempotency key was used already, for another request.
     IdempotencyKeyReused = "idempotency_key_reused", 422, 2;
     /// The request is larger than it may be.
