@@ -23,6 +23,15 @@ pub(crate) async fn grow_root(tx: &mut Tx, instance: InstanceId, size: Gib) -> R
     facts::volumes_of(tx, instance).await
 }
 
+/// Charges for an instance's root volume what a resize makes it, or what it is.
+pub(crate) async fn charge_root(tx: &mut Tx, instance: InstanceId, size: Option<Gib>) -> Result<(), StoreError> {
+    let root = sql("SELECT id FROM volumes WHERE instance = $1 AND root = 1").bind(instance.to_string());
+    match tx.optional(root).await? {
+        Some(row) => volume::charge(tx, row.parsed("id")?, size).await,
+        None => Ok(()),
+    }
+}
+
 /// Puts an instance's root volume on another image.
 pub(crate) async fn set_root_image(tx: &mut Tx, instance: InstanceId, image: ImageId) -> Result<(), StoreError> {
     let update = sql("UPDATE volumes SET image = $1 WHERE instance = $2 AND root = 1");
@@ -110,9 +119,10 @@ pub(crate) async fn unshelve(tx: &mut Tx, instance: InstanceId, layer: LayerId) 
 pub(crate) async fn leave(tx: &mut Tx, instance: InstanceId) -> Result<(), StoreError> {
     // What was never made goes with the instance that it was made for.
     let gone = sql("DELETE FROM volumes WHERE instance = $1 \
-                    AND (delete_on_termination = 1 OR layer IS NULL) RETURNING id, layer");
+                    AND (delete_on_termination = 1 OR layer IS NULL) RETURNING id, layer, project, charged");
     for row in tx.all(gone.bind(instance.to_string())).await? {
         facts::end(tx, &row.text("id")?).await?;
+        volume::free(tx, &row)?;
         layer::release(tx, row.maybe_parsed("layer")?).await?;
     }
     let free = sql(

@@ -166,9 +166,10 @@ impl Store {
                 operation: before.record.operation,
             });
         }
-        if action == Action::Resize {
-            progress::new_type(params)?;
-        }
+        let resizing_to = match action {
+            Action::Resize => Some(progress::new_type(params)?),
+            _ => None,
+        };
         if !leaves_volumes_alone(action) {
             no_volume_moves(&mut tx, id, action).await?;
         }
@@ -187,9 +188,11 @@ impl Store {
         match action {
             Action::Delete => attached::set_root_state(&mut tx, id, VolumeState::Deleting).await?,
             Action::Unshelve => attached::unshelve(&mut tx, id, new_layer(params)?).await?,
+            Action::Resize => attached::charge_root(&mut tx, id, progress::root_size(params)?).await?,
             _ => {}
         }
         let mut after = before.clone();
+        after.record.resizing_to = resizing_to;
         after.record.operation = Some(operation.id);
         after.record.standing = Standing::Moving {
             from: before.stable(),

@@ -23,7 +23,7 @@ use crate::transition::{Why, state_event};
 use crate::tx::Tx;
 use crate::usage::facts;
 use crate::volume::VolumeRecord;
-use crate::{Claim, InstanceRecord, KeyRef, Requester, Store, StoreError, attached, claim, once, volume};
+use crate::{Claim, InstanceRecord, KeyRef, Requester, Store, StoreError, attached, claim, once, quota, volume};
 
 /// An instance to be made. Its ids and its MAC are chosen by the caller, before anything is made of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,6 +93,7 @@ impl Store {
     /// the request.
     ///
     /// Errors: [`StoreError::AlreadyExists`] for a name that the project has already, [`StoreError::NoAddress`],
+    /// [`StoreError::QuotaExceeded`],
     /// [`StoreError::NotFound`] for an image, key pair or subnet that was deleted meanwhile.
     pub async fn create_instances(&self, new: Vec<NewInstance>, by: &Requester) -> Result<Vec<Claim>, StoreError> {
         let mut tx = self.begin().await?;
@@ -195,6 +196,7 @@ fn record(tx: &Tx, new: &NewInstance, operation: &OperationRecord, key: Option<K
         operation: Some(operation.id),
         instance_type: new.instance_type.clone(),
         resized_from: None,
+        resizing_to: None,
         image: new.image,
         key,
         policy: new.policy,
@@ -219,7 +221,9 @@ async fn insert(tx: &mut Tx, record: &InstanceRecord) -> Result<(), StoreError> 
     .bind(maybe_to_json(record.key.as_ref())?)
     .bind(tx.micros())
     .bind(to_json(&record.policy)?);
-    tx.run(insert).await.map(|_| ())
+    tx.run(insert).await?;
+    quota::charge_instance(tx, record);
+    Ok(())
 }
 
 /// Writes down the volumes of a new instance: those that are made with it, and those it takes.

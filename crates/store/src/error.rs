@@ -3,8 +3,8 @@
 use std::net::Ipv4Addr;
 
 use berth_model::{
-    Action, Code, IdempotencyKey, InstanceId, InstanceState, Name, OperationId, RuleError, Stable, SubnetError, User,
-    VolumeAction, VolumeState,
+    Action, Code, IdempotencyKey, InstanceId, InstanceState, Limit, Name, OperationId, Resource, RuleError, Stable,
+    SubnetError, User, VolumeAction, VolumeState,
 };
 use ipnet::Ipv4Net;
 
@@ -101,6 +101,22 @@ pub enum StoreError {
         name: Name,
         /// Who made it.
         owner: User,
+    },
+    /// The project may have no more of it.
+    #[error(
+        "quota {resource} of project '{project}': {used} of {limit} used, {asked} more asked for: delete something, or ask the operator for more"
+    )]
+    QuotaExceeded {
+        /// Of what.
+        resource: Resource,
+        /// The project.
+        project: String,
+        /// The most it may have.
+        limit: Limit,
+        /// What it has.
+        used: u64,
+        /// What was asked for.
+        asked: u64,
     },
     /// Several have that name.
     #[error("several VPCs have a {what} '{reference}': say VPC/{reference}, or give its id")]
@@ -241,6 +257,7 @@ impl StoreError {
             Self::NoAddress { .. } | Self::NoSlot { .. } | Self::NoPublicIp(_) | Self::TooMany { .. } => {
                 Code::NoCapacity
             }
+            Self::QuotaExceeded { .. } => Code::QuotaExceeded,
             Self::Params { .. } | Self::Subnet(_) | Self::Rule(_) | Self::Ambiguous { .. } => Code::InvalidArgument,
             Self::NotCancellable { .. }
             | Self::VolumeRefused { .. }

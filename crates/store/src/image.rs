@@ -1,6 +1,6 @@
 //! Images: what is known of each; the bytes are the storage's.
 
-use berth_model::{DiskFormat, ImageId, ImageProperties, InstanceId, Name, Visibility, VolumeId};
+use berth_model::{DiskFormat, ImageId, ImageProperties, InstanceId, Name, Resource, Visibility, VolumeId};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -98,6 +98,25 @@ impl ImageRecord {
         Ok(self.bind_changeable(update)?.bind(self.id.to_string()))
     }
 
+    /// Charges the project for it, if it is the project's own.
+    pub(crate) fn charge(&self, tx: &mut Tx) {
+        if self.counts() {
+            tx.charge(&self.project, Resource::Images, 1);
+        }
+    }
+
+    /// Gives back what the project was charged for it.
+    pub(crate) fn free(&self, tx: &mut Tx) {
+        if self.counts() {
+            tx.free(&self.project, Resource::Images, 1);
+        }
+    }
+
+    /// A default image is every project's, and a shelf is part of its instance.
+    fn counts(&self) -> bool {
+        self.visibility == Visibility::Private && self.shelf_of.is_none()
+    }
+
     /// Binds what may change, as the first six.
     fn bind_changeable(&self, statement: Sql) -> Result<Sql, StoreError> {
         let mut properties = match serde_json::to_value(&self.properties) {
@@ -168,6 +187,7 @@ pub(crate) async fn insert(tx: &mut Tx, image: &ImageRecord) -> Result<(), Store
     check_name(tx, &image.project, &image.name).await?;
     tx.run(image.insert()?).await?;
     facts::image(tx, image).await?;
+    image.charge(tx);
     tx.event(NewEvent::about("image.created", &image.project, &image.id, &image.name))
         .await
 }
@@ -209,7 +229,9 @@ impl Store {
             .await?;
         let row = row.ok_or_else(|| StoreError::not_found("image", &id))?;
         let mut image = ImageRecord::read(&row)?;
+        image.free(&mut tx);
         change(&mut image)?;
+        image.charge(&mut tx);
         free_name(&mut tx, &image).await?;
         tx.run(image.update()?).await?;
         facts::image(&mut tx, &image).await?;
@@ -311,17 +333,17 @@ impl Store {
     pub async fn delete_image(&self, id: ImageId) -> Result<(), StoreError> {
         let mut tx = self.begin().await?;
         let row = tx
-            .optional(sql("SELECT name, project FROM images WHERE id = $1").bind(id.to_string()))
+            .optional(sql("SELECT * FROM images WHERE id = $1").bind(id.to_string()))
             .await?;
-        let row = row.ok_or_else(|| StoreError::not_found("image", &id))?;
-        let project = row.text("project")?;
-        if let Some(by) = user(&mut tx, id, &project).await? {
+        let image = ImageRecord::read(&row.ok_or_else(|| StoreError::not_found("image", &id))?)?;
+        if let Some(by) = user(&mut tx, id, &image.project).await? {
             return Err(StoreError::InUse { what: "image", by });
         }
         tx.run(sql("DELETE FROM images WHERE id = $1").bind(id.to_string()))
             .await?;
         facts::end(&mut tx, &id).await?;
-        tx.event(NewEvent::about("image.deleted", &project, &id, &row.text("name")?))
+        image.free(&mut tx);
+        tx.event(NewEvent::about("image.deleted", &image.project, &id, &image.name))
             .await?;
         tx.commit().await
     }

@@ -1,6 +1,8 @@
 //! Instances: reading them. What writes them is `create` and `transition`.
 
-use berth_model::{ImageId, InstanceId, InstanceType, Name, OperationId, Policy, Stable, Standing};
+use berth_model::{
+    Action, Capacity, ImageId, InstanceId, InstanceType, Name, OperationId, Policy, Position, Stable, Standing,
+};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sqlx::Row as _;
@@ -8,6 +10,7 @@ use sqlx::any::AnyRow;
 
 use crate::event::NewEvent;
 use crate::operation::read_position;
+use crate::progress::new_type;
 use crate::row::{Columns as _, Sql, sql};
 use crate::{Fault, KeyRef, Page, Store, StoreError};
 
@@ -30,6 +33,8 @@ pub struct InstanceRecord {
     pub instance_type: InstanceType,
     /// What its resize came from, while that is neither confirmed nor reverted.
     pub resized_from: Option<ResizedFrom>,
+    /// The type that the resize in flight gives it.
+    pub resizing_to: Option<InstanceType>,
     /// The image it was made from.
     pub image: ImageId,
     /// The key pair that may log in, as it was when the instance was made.
@@ -64,7 +69,8 @@ pub struct ResizedFrom {
 macro_rules! instances {
     ($($rest:literal)?) => {
         concat!(
-            "SELECT i.*, o.action, o.step FROM instances i LEFT JOIN operations o ON o.id = i.operation",
+            "SELECT i.*, o.action, o.step, CASE WHEN o.action = 'resize' THEN o.params END AS resize \
+             FROM instances i LEFT JOIN operations o ON o.id = i.operation",
             $(" ", $rest)?
         )
     };
@@ -102,6 +108,7 @@ impl InstanceRecord {
             operation,
             instance_type: row.json("instance_type")?,
             resized_from: row.maybe_json("before_resize")?,
+            resizing_to: row.maybe_json("resize")?.as_ref().map(new_type).transpose()?,
             image: row.parsed("image")?,
             key: row.maybe_json("key_pair")?,
             policy: row.maybe_json("policy")?.unwrap_or_default(),
@@ -110,6 +117,18 @@ impl InstanceRecord {
             created_at: row.time("created_at")?,
             updated_at: row.time("updated_at")?,
         })
+    }
+}
+
+impl InstanceRecord {
+    /// The vCPUs and the memory that its project is charged for.
+    pub(crate) fn capacity(&self) -> Capacity {
+        let resize = |position: Position| position.action() == Action::Resize;
+        let to = match self.standing {
+            Standing::Moving { position, .. } if resize(position) => self.resizing_to.as_ref(),
+            _ => self.resized_from.as_ref().map(|from| &from.instance_type),
+        };
+        Capacity::charged(self.standing, &self.instance_type, to)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Key pairs: the public half; the private one is never here.
 
-use berth_model::{KeyPairId, Name, User};
+use berth_model::{KeyPairId, Name, Resource, User};
 use jiff::Timestamp;
 use sqlx::any::AnyRow;
 
@@ -69,6 +69,7 @@ impl Store {
         .bind(pair.created_at.as_microsecond())
         .bind(pair.owner.as_str());
         tx.run(insert).await?;
+        tx.charge(&pair.project, Resource::KeyPairs, 1);
         tx.event(NewEvent::about("keypair.created", &pair.project, &pair.id, &pair.name))
             .await?;
         tx.commit().await
@@ -115,6 +116,7 @@ impl Store {
         }
         tx.run(sql("DELETE FROM keypairs WHERE id = $1").bind(id.to_string()))
             .await?;
+        tx.free(&pair.project, Resource::KeyPairs, 1);
         tx.event(NewEvent::about("keypair.deleted", &pair.project, &id, &pair.name))
             .await?;
         tx.commit().await

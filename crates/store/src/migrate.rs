@@ -26,6 +26,7 @@ const VERSIONS: &[(i64, &str, &str)] = &[
     (8, "networks", include_str!("../migrations/0008_networks.sql")),
     (9, "projects", include_str!("../migrations/0009_projects.sql")),
     (10, "ledger", include_str!("../migrations/0010_ledger.sql")),
+    (11, "quotas", include_str!("../migrations/0011_quotas.sql")),
 ];
 
 /// Brings the schema to the newest version.

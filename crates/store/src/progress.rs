@@ -242,7 +242,7 @@ impl Claim {
 }
 
 /// The size that a resize gives the root volume, from what the request said; none if it stays as it is.
-fn root_size(params: &Value) -> Result<Option<Gib>, StoreError> {
+pub(crate) fn root_size(params: &Value) -> Result<Option<Gib>, StoreError> {
     let wanted = params.get("root_size").cloned().unwrap_or_default();
     serde_json::from_value(wanted).map_err(|error| StoreError::corrupt("params", &error))
 }

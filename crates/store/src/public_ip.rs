@@ -9,7 +9,7 @@
 use std::collections::HashSet;
 use std::net::Ipv4Addr;
 
-use berth_model::{InstanceState, PortId, PublicIpId, PublicIpKind, PublicIpPool, Stable};
+use berth_model::{InstanceState, PortId, PublicIpId, PublicIpKind, PublicIpPool, Resource, Stable};
 use jiff::Timestamp;
 use sqlx::any::AnyRow;
 
@@ -124,6 +124,7 @@ async fn take(
     .bind(tx.micros());
     tx.run(insert).await?;
     facts::public_ip(tx, &record).await?;
+    tx.charge(project, Resource::PublicIps, 1);
     tell(tx, &record, "public_ip.allocated").await?;
     Ok(record)
 }
@@ -149,6 +150,7 @@ async fn forget(tx: &mut Tx, record: &PublicIpRecord) -> Result<(), StoreError> 
     tx.run(sql("DELETE FROM public_ips WHERE id = $1").bind(record.id.to_string()))
         .await?;
     facts::end(tx, &record.id).await?;
+    tx.free(&record.project, Resource::PublicIps, 1);
     tell(tx, record, "public_ip.released").await
 }
 

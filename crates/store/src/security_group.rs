@@ -1,7 +1,7 @@
 //! Security groups: rules that go together, and the ports that are in them.
 
 use berth_model::limits::RULES_MAX;
-use berth_model::{Direction, Name, PortRange, Protocol, Remote, Rule, RuleId, SecurityGroupId, VpcId};
+use berth_model::{Direction, Name, PortRange, Protocol, Remote, Resource, Rule, RuleId, SecurityGroupId, VpcId};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sqlx::any::AnyRow;
@@ -63,6 +63,11 @@ impl GroupRecord {
             created_at: row.time("created_at")?,
         })
     }
+
+    /// How many rules it has, as counters have it.
+    pub(crate) fn amount_of_rules(&self) -> i64 {
+        i64::try_from(self.rules.len()).unwrap_or(i64::MAX)
+    }
 }
 
 /// Makes the default group of a VPC: everything out, and in whatever comes from the group itself.
@@ -110,6 +115,8 @@ async fn insert(tx: &mut Tx, group: &GroupRecord) -> Result<(), StoreError> {
     .bind(to_json(&group.rules)?)
     .bind(group.created_at.as_microsecond());
     tx.run(insert).await?;
+    tx.charge(&group.project, Resource::SecurityGroups, 1);
+    tx.charge(&group.project, Resource::SecurityGroupRules, group.amount_of_rules());
     tx.event(NewEvent::about(
         "security_group.created",
         &group.project,
@@ -133,6 +140,22 @@ async fn update(tx: &mut Tx, group: &GroupRecord) -> Result<(), StoreError> {
         &group.name,
     ))
     .await
+}
+
+async fn remove(tx: &mut Tx, group: &GroupRecord) -> Result<(), StoreError> {
+    let delete = sql("DELETE FROM security_groups WHERE id = $1").bind(group.id.to_string());
+    tx.run(delete).await?;
+    tx.free(&group.project, Resource::SecurityGroups, 1);
+    tx.free(&group.project, Resource::SecurityGroupRules, group.amount_of_rules());
+    Ok(())
+}
+
+/// Forgets the groups of a VPC that is deleted.
+pub(crate) async fn remove_all(tx: &mut Tx, vpc: VpcId) -> Result<(), StoreError> {
+    for group in of_vpc(tx, vpc).await? {
+        remove(tx, &group).await?;
+    }
+    Ok(())
 }
 
 async fn load(tx: &mut Tx, id: SecurityGroupId) -> Result<GroupRecord, StoreError> {
@@ -240,6 +263,7 @@ impl Store {
         }
         let new = RuleId::new();
         group.rules.push(RuleRecord { id: new, rule });
+        tx.charge(&group.project, Resource::SecurityGroupRules, 1);
         update(&mut tx, &group).await?;
         tx.commit().await?;
         Ok((group, new))
@@ -254,6 +278,7 @@ impl Store {
         if group.rules.len() == before {
             return Err(StoreError::not_found("rule", &rule));
         }
+        tx.free(&group.project, Resource::SecurityGroupRules, 1);
         update(&mut tx, &group).await?;
         tx.commit().await?;
         Ok(group)
@@ -273,8 +298,7 @@ impl Store {
                 by,
             });
         }
-        let delete = sql("DELETE FROM security_groups WHERE id = $1").bind(id.to_string());
-        tx.run(delete).await?;
+        remove(&mut tx, &group).await?;
         tx.event(NewEvent::about(
             "security_group.deleted",
             &group.project,

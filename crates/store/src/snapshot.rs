@@ -1,6 +1,6 @@
 //! Snapshots: what a volume held at one instant, for as long as somebody wants it.
 
-use berth_model::{Gib, ImageId, LayerId, Name, OperationId, SnapshotId, VolumeId};
+use berth_model::{Gib, ImageId, LayerId, Name, OperationId, Resource, SnapshotId, VolumeId};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sqlx::any::AnyRow;
@@ -98,7 +98,19 @@ pub(crate) async fn insert(tx: &mut Tx, new: &SnapshotRecord, hidden: bool) -> R
     .bind(to_word(&new.consistency)?)
     .bind(i64::from(hidden))
     .bind(new.created_at.as_microsecond());
-    tx.run(insert).await.map(|_| ())
+    tx.run(insert).await?;
+    if !hidden {
+        tx.charge(&new.project, Resource::Snapshots, 1);
+    }
+    Ok(())
+}
+
+/// Gives back what a snapshot that is gone was charged for.
+fn free(tx: &mut Tx, row: &AnyRow) -> Result<(), StoreError> {
+    if !row.flag("hidden")? {
+        tx.free(&row.text("project")?, Resource::Snapshots, 1);
+    }
+    Ok(())
 }
 
 /// The snapshots that an operation takes are there; those that anybody may see are told.
@@ -129,20 +141,22 @@ pub(crate) async fn taken(tx: &mut Tx, operation: OperationId, how: Consistency)
 
 /// The snapshots that an operation was to take will not be.
 pub(crate) async fn not_taken(tx: &mut Tx, operation: OperationId) -> Result<(), StoreError> {
-    let forget = sql("DELETE FROM snapshots WHERE operation = $1");
-    tx.run(forget.bind(operation.to_string())).await.map(|_| ())
+    let forget = sql("DELETE FROM snapshots WHERE operation = $1 RETURNING project, hidden");
+    for row in tx.all(forget.bind(operation.to_string())).await? {
+        free(tx, &row)?;
+    }
+    Ok(())
 }
 
 /// Forgets a snapshot: the layers that nothing needs any more.
 pub(crate) async fn forget(tx: &mut Tx, id: SnapshotId) -> Result<Vec<LayerId>, StoreError> {
-    let forget = sql("DELETE FROM snapshots WHERE id = $1 RETURNING layer");
-    match tx.optional(forget.bind(id.to_string())).await? {
-        Some(row) => {
-            facts::end(tx, &id).await?;
-            layer::release(tx, Some(row.parsed("layer")?)).await
-        }
-        None => Ok(Vec::new()),
-    }
+    let forget = sql("DELETE FROM snapshots WHERE id = $1 RETURNING layer, project, hidden");
+    let Some(row) = tx.optional(forget.bind(id.to_string())).await? else {
+        return Ok(Vec::new());
+    };
+    facts::end(tx, &id).await?;
+    free(tx, &row)?;
+    layer::release(tx, Some(row.parsed("layer")?)).await
 }
 
 /// What went with a snapshot: the files to remove.

@@ -1,9 +1,9 @@
 //! The store itself: opening, closing, reading.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, RwLock};
 
-use berth_model::OwnerId;
+use berth_model::{OwnerId, QuotaLimits};
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, AnyPool, Connection as _};
 use tokio::sync::{Mutex, broadcast};
@@ -11,7 +11,7 @@ use tokio::sync::{Mutex, broadcast};
 use crate::event::EventRecord;
 use crate::row::{Columns as _, Sql, sql};
 use crate::tx::Tx;
-use crate::{Database, StoreError, link, migrate, project, usage, vpc};
+use crate::{Database, StoreError, link, migrate, project, quota_count, usage, vpc};
 
 /// How many events a subscriber may be behind before it is told that it lagged and reads them with
 /// [`Store::events_after`] instead.
@@ -29,6 +29,7 @@ pub(crate) struct Inner {
     pub(crate) readers: AnyPool,
     pub(crate) writer: Arc<Mutex<Slot>>,
     pub(crate) events: broadcast::Sender<Arc<EventRecord>>,
+    pub(crate) default_quotas: RwLock<QuotaLimits>,
     owner: OwnerId,
     /// This boot of the host.
     pub(crate) boot: String,
@@ -69,6 +70,7 @@ impl Store {
             readers: link::readers(&database)?,
             writer: Arc::new(Mutex::new(Slot::Ready(connection))),
             events: broadcast::channel(EVENTS_KEPT).0,
+            default_quotas: RwLock::default(),
             owner,
             boot: usage::boot()?,
             lock: std::sync::Mutex::new(lock),
@@ -80,6 +82,7 @@ impl Store {
         project::complete(&mut tx).await?;
         usage::begin(&mut tx).await?;
         tx.commit().await?;
+        quota_count::charge_older(&store).await?;
         Ok(store)
     }
 

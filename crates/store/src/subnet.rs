@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use berth_model::{Name, SubnetId, VpcId, check_subnet, gateway_of};
+use berth_model::{Name, Resource, SubnetId, VpcId, check_subnet, gateway_of};
 use ipnet::Ipv4Net;
 use jiff::Timestamp;
 use sqlx::any::AnyRow;
@@ -94,8 +94,8 @@ pub(crate) async fn load(tx: &mut Tx, id: SubnetId) -> Result<SubnetRecord, Stor
     SubnetRecord::read(&row.ok_or_else(|| StoreError::not_found("subnet", &id))?)
 }
 
-/// Writes down a subnet.
-pub(crate) async fn insert(tx: &mut Tx, subnet: &SubnetRecord) -> Result<(), StoreError> {
+/// Writes down a subnet of a project's VPC.
+pub(crate) async fn insert(tx: &mut Tx, project: &str, subnet: &SubnetRecord) -> Result<(), StoreError> {
     let insert = sql(
         "INSERT INTO subnets (id, vpc, name, number, cidr, gateway, dns, ntp, nat, created_at) \
                       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
@@ -111,6 +111,7 @@ pub(crate) async fn insert(tx: &mut Tx, subnet: &SubnetRecord) -> Result<(), Sto
     .bind(i64::from(subnet.nat))
     .bind(subnet.created_at.as_microsecond());
     tx.run(insert).await?;
+    tx.charge(project, Resource::Subnets, 1);
     tell(tx, subnet, "subnet.created").await
 }
 
@@ -138,7 +139,7 @@ impl Store {
     pub async fn create_subnet(&self, new: NewSubnet) -> Result<SubnetRecord, StoreError> {
         check_subnet(new.cidr)?;
         let mut tx = self.begin().await?;
-        vpc::load(&mut tx, new.vpc).await?;
+        let project = vpc::load(&mut tx, new.vpc).await?.project;
         check_name(&mut tx, new.vpc, &new.name).await?;
         let all = sql("SELECT * FROM subnets WHERE vpc = $1").bind(new.vpc.to_string());
         let rows = tx.all(all).await?;
@@ -164,7 +165,7 @@ impl Store {
             nat: new.nat,
             created_at: tx.at,
         };
-        insert(&mut tx, &subnet).await?;
+        insert(&mut tx, &project, &subnet).await?;
         tx.commit().await?;
         Ok(subnet)
     }
@@ -206,6 +207,8 @@ impl Store {
         }
         tx.run(sql("DELETE FROM subnets WHERE id = $1").bind(id.to_string()))
             .await?;
+        let project = vpc::load(&mut tx, subnet.vpc).await?.project;
+        tx.free(&project, Resource::Subnets, 1);
         tell(&mut tx, &subnet, "subnet.deleted").await?;
         tx.commit().await
     }

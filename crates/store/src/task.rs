@@ -158,8 +158,13 @@ impl Task {
 
     /// The image that it makes.
     pub fn image(&self) -> Option<ImageId> {
+        self.image_record().map(|image| image.id)
+    }
+
+    /// The image that it makes, with what isn't known before it is made left empty.
+    pub(crate) fn image_record(&self) -> Option<&ImageRecord> {
         match self {
-            Self::SaveAsImage { image, .. } | Self::ImportImage { image, .. } => Some(image.id),
+            Self::SaveAsImage { image, .. } | Self::ImportImage { image, .. } => Some(image),
             _ => None,
         }
     }

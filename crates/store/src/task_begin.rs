@@ -126,10 +126,8 @@ impl Store {
                 not_attached(&volume)?;
                 no_snapshots(&mut tx, id).await?;
             }
-            Task::ExtendVolume { .. }
-            | Task::CreateVolume { .. }
-            | Task::SnapshotVolumes { .. }
-            | Task::ImportImage { .. } => {}
+            Task::ExtendVolume { size, .. } => volume::charge(&mut tx, id, Some(*size)).await?,
+            Task::CreateVolume { .. } | Task::SnapshotVolumes { .. } | Task::ImportImage { .. } => {}
         }
         self.begun(tx, operation, task, by).await
     }
@@ -185,6 +183,9 @@ impl Store {
         by: &Requester,
     ) -> Result<TaskClaim, StoreError> {
         once::write(&mut tx, by, &[operation.id]).await?;
+        if let Some(image) = task.image_record() {
+            image.charge(&mut tx);
+        }
         tx.commit().await?;
         Ok(TaskClaim {
             store: self.clone(),

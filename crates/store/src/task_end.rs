@@ -56,6 +56,9 @@ pub(crate) async fn land(
     memo: &Value,
 ) -> Result<Released, StoreError> {
     let mut released = Released::default();
+    if let Some(image) = task.image_record() {
+        image.free(tx);
+    }
     match task {
         Task::CreateVolume { freeze, .. } => {
             // The new volume's layer stands on what was frozen; nothing else has to keep it.
@@ -109,6 +112,9 @@ pub(crate) async fn fall_back(
         let stays = |layer| doubt.is_some() || moved.contains(&layer);
         released.layers = thawed(tx, operation, task.freezes(), stays).await?;
     }
+    if let Some(image) = task.image_record() {
+        image.free(tx);
+    }
     match task {
         Task::CreateVolume {
             volume, layer, freeze, ..
@@ -126,6 +132,8 @@ pub(crate) async fn fall_back(
         Task::ExtendVolume { volume, .. } => {
             if let Some(size) = maybe_remembered(back.memo, GROWN)? {
                 grow(tx, *volume, size).await?;
+            } else {
+                volume::charge(tx, *volume, None).await?;
             }
         }
         _ => {}
@@ -195,10 +203,12 @@ async fn set_layer(tx: &mut Tx, volume: VolumeId, layer: Option<LayerId>) -> Res
     tx.run(update.bind(volume.to_string())).await.map(|_| ())
 }
 
+/// Writes down how large a volume is: no operation makes it larger any more.
 async fn grow(tx: &mut Tx, volume: VolumeId, size: Gib) -> Result<(), StoreError> {
     let grow = sql("UPDATE volumes SET size = $1 WHERE id = $2").bind(to_number(size.0)?);
     tx.run(grow.bind(volume.to_string())).await?;
-    facts::volume(tx, volume).await
+    facts::volume(tx, volume).await?;
+    volume::charge(tx, volume, None).await
 }
 
 /// A volume leaves its instance.

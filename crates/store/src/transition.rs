@@ -1,17 +1,17 @@
 //! The only writer of an instance's row once it is made: load, change, write if nobody wrote meanwhile.
 //!
 //! What follows from a change follows here, so that nothing can forget it: the revision, the `instance.state` event
-//! and the ledger's entry when the documented state is another, and that an instance that
-//! is off gives its ephemeral public IPs back.
+//! and the ledger's entry when the documented state is another, what its project is charged for, and that an instance
+//! that is off gives its ephemeral public IPs back.
 
-use berth_model::{InstanceId, OperationId, Stable, Standing};
+use berth_model::{Action, InstanceId, OperationId, Stable, Standing};
 
 use crate::event::NewEvent;
 use crate::instance::instances;
 use crate::row::{maybe_to_json, sql, to_json};
 use crate::tx::Tx;
 use crate::usage::facts;
-use crate::{InstanceRecord, StoreError, attached, image, nic};
+use crate::{InstanceRecord, StoreError, attached, image, nic, quota};
 
 /// An instance as a transaction holds it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,6 +36,14 @@ impl Held {
         Ok(Some(Self {
             record: InstanceRecord::read(&row)?,
         }))
+    }
+
+    /// Whether a resize is in flight.
+    fn resizes(&self) -> bool {
+        match self.record.standing {
+            Standing::Moving { position, .. } => position.action() == Action::Resize,
+            Standing::Resting(_) => false,
+        }
     }
 
     /// The state at rest: this one, or the one before the operation in flight.
@@ -68,6 +76,10 @@ pub(crate) async fn write(tx: &mut Tx, before: &Held, after: &Held, why: Why) ->
     }
     if before.record.standing.state() != now.standing.state() || before.record.instance_type != now.instance_type {
         facts::instance(tx, now).await?;
+    }
+    quota::move_instance(tx, before, after);
+    if before.resizes() && !after.resizes() {
+        attached::charge_root(tx, now.id, None).await?;
     }
     if let Standing::Resting(Stable::Stopped | Stable::ShelvedOffloaded) = now.standing {
         nic::return_ephemeral(tx, now.id).await?;
@@ -102,6 +114,7 @@ pub(crate) async fn remove(tx: &mut Tx, held: &Held, why: Why) -> Result<bool, S
         return Ok(false);
     }
     facts::end(tx, &record.id).await?;
+    quota::free_instance(tx, record);
     let gone = record.event("instance.deleted");
     tx.event(NewEvent {
         operation: why.operation,

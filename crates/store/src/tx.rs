@@ -1,7 +1,7 @@
 //! One write at a time, each a transaction, and its events told once it is committed.
 //!
 //! ```text
-//!   begin ── takes the one connection that writes ──▶ statements ──▶ commit ──▶ events to subscribers, in order
+//!   begin ── takes the one connection that writes ──▶ statements ──▶ quotas, commit ──▶ events to subscribers, in order
 //!                                                        │ dropped (an error, or the caller went away)
 //!                                                        └────▶ rolled back
 //! ```
@@ -18,6 +18,7 @@ use sqlx::{AnyConnection, Executor as _};
 use tokio::sync::OwnedMutexGuard;
 
 use crate::event::{EventRecord, NewEvent};
+use crate::quota::{self, Tally};
 use crate::row::{Columns as _, Sql, sql};
 use crate::store::{Inner, Slot};
 use crate::usage::{self, Writing};
@@ -43,9 +44,11 @@ impl Session {
 
 /// A transaction that writes.
 pub(crate) struct Tx {
-    inner: Arc<Inner>,
+    pub(crate) inner: Arc<Inner>,
     session: Option<Session>,
     events: Vec<EventRecord>,
+    /// What it charges projects for.
+    pub(crate) tally: Tally,
     /// The moment of all that it writes.
     pub(crate) at: Timestamp,
     /// The same moment on the clock that nobody sets, in microseconds.
@@ -83,6 +86,7 @@ impl Tx {
             inner: Arc::clone(inner),
             session: Some(session),
             events: Vec::new(),
+            tally: Tally::default(),
             at: record::now(),
             mono: usage::mono()?,
             ledger: None,
@@ -140,8 +144,10 @@ impl Tx {
         Ok(())
     }
 
-    /// Makes all of it so, and tells the events. Not undone by dropping the future.
+    /// Makes all of it so, and tells the events. Not undone by dropping the future. [`StoreError::QuotaExceeded`], and
+    /// none of it, if a project would have more than it may.
     pub(crate) async fn commit(mut self) -> Result<(), StoreError> {
+        quota::settle(&mut self).await?;
         let mut session = self.session.take().ok_or(StoreError::Interrupted)?;
         let (inner, events) = (Arc::clone(&self.inner), std::mem::take(&mut self.events));
         let commit = tokio::spawn(async move {

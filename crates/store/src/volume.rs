@@ -1,7 +1,7 @@
 //! Volumes: reading them, and the little that is changed without an operation. What moves them is `task_begin` and
 //! `task_end`; a root volume also follows the steps of its instance (`attached`).
 
-use berth_model::{Gib, ImageId, InstanceId, LayerId, Name, OperationId, VolumeId, VolumeState};
+use berth_model::{Gib, ImageId, InstanceId, LayerId, Name, OperationId, Resource, VolumeId, VolumeState};
 use jiff::Timestamp;
 use sqlx::any::AnyRow;
 
@@ -102,8 +102,8 @@ pub(crate) async fn load(tx: &mut Tx, id: VolumeId) -> Result<VolumeRecord, Stor
 pub(crate) async fn insert(tx: &mut Tx, volume: &VolumeRecord) -> Result<(), StoreError> {
     let insert = sql("INSERT INTO volumes \
                       (id, project, name, instance, image, layer, size, state, operation, root, slot, \
-                      delete_on_termination, volume_type, created_at) \
-                      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)")
+                      delete_on_termination, volume_type, created_at, charged) \
+                      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $7)")
     .bind(volume.id.to_string())
     .bind(volume.project.as_str())
     .bind(volume.name.as_str())
@@ -118,7 +118,35 @@ pub(crate) async fn insert(tx: &mut Tx, volume: &VolumeRecord) -> Result<(), Sto
     .bind(i64::from(volume.delete_on_termination))
     .bind(volume.volume_type.as_str())
     .bind(tx.micros());
-    tx.run(insert).await.map(|_| ())
+    tx.run(insert).await?;
+    tx.charge(&volume.project, Resource::Volumes, 1);
+    tx.charge(&volume.project, Resource::VolumeGb, to_number(volume.size.0)?);
+    Ok(())
+}
+
+/// Charges for a volume what is asked for it, if that is more than its size; else its size.
+pub(crate) async fn charge(tx: &mut Tx, id: VolumeId, asked: Option<Gib>) -> Result<(), StoreError> {
+    let query = sql("SELECT project, size, charged FROM volumes WHERE id = $1").bind(id.to_string());
+    let Some(row) = tx.optional(query).await? else {
+        return Ok(());
+    };
+    let (size, charged): (i64, i64) = (row.number("size")?, row.number("charged")?);
+    let asked = asked.map(|asked| to_number(asked.0)).transpose()?;
+    let (project, now) = (row.text("project")?, asked.map_or(size, |asked| asked.max(size)));
+    match asked {
+        Some(_) => tx.charge(&project, Resource::VolumeGb, now - charged),
+        None => tx.owe(&project, Resource::VolumeGb, now - charged),
+    }
+    let update = sql("UPDATE volumes SET charged = $1 WHERE id = $2").bind(now);
+    tx.run(update.bind(id.to_string())).await.map(|_| ())
+}
+
+/// Gives back what a volume that is gone was charged for.
+pub(crate) fn free(tx: &mut Tx, row: &AnyRow) -> Result<(), StoreError> {
+    let project = row.text("project")?;
+    tx.free(&project, Resource::Volumes, 1);
+    tx.free(&project, Resource::VolumeGb, row.number("charged")?);
+    Ok(())
 }
 
 /// [`StoreError::AlreadyExists`] if a volume of the project that isn't the root of an instance has that name.
@@ -160,11 +188,12 @@ pub(crate) async fn tell(
 
 /// Forgets a volume, and the layers that nothing else needs.
 pub(crate) async fn remove(tx: &mut Tx, id: VolumeId, operation: OperationId) -> Result<Released, StoreError> {
-    let forget = sql("DELETE FROM volumes WHERE id = $1 RETURNING project, name, layer");
+    let forget = sql("DELETE FROM volumes WHERE id = $1 RETURNING name, layer, project, charged");
     let Some(row) = tx.optional(forget.bind(id.to_string())).await? else {
         return Ok(Released::default());
     };
     facts::end(tx, &id).await?;
+    free(tx, &row)?;
     let layers = layer::release(tx, row.maybe_parsed("layer")?).await?;
     let event = NewEvent::about("volume.deleted", &row.text("project")?, &id, &row.text("name")?);
     tx.event(NewEvent {

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::net::Ipv4Addr;
 
-use berth_model::{Name, SubnetId, VpcId};
+use berth_model::{Name, Resource, SubnetId, VpcId};
 use ipnet::Ipv4Net;
 use jiff::Timestamp;
 use sqlx::any::AnyRow;
@@ -100,6 +100,7 @@ async fn insert(tx: &mut Tx, project: &str, name: &str) -> Result<VpcId, StoreEr
         .bind(i64::from(number))
         .bind(tx.micros());
     tx.run(vpc).await?;
+    tx.charge(project, Resource::Vpcs, 1);
     tx.event(NewEvent::about("vpc.created", project, &id, name)).await?;
     security_group::insert_default(tx, project, id).await?;
     Ok(id)
@@ -162,7 +163,7 @@ impl Store {
             nat: true,
             created_at: tx.at,
         };
-        subnet::insert(&mut tx, &subnet).await?;
+        subnet::insert(&mut tx, project, &subnet).await?;
         tx.commit().await
     }
 
@@ -207,12 +208,10 @@ impl Store {
         if let Some(row) = tx.optional(used).await? {
             return Err(in_use(&row.text("name")?));
         }
-        for delete in [
-            "DELETE FROM security_groups WHERE vpc = $1",
-            "DELETE FROM vpcs WHERE id = $1",
-        ] {
-            tx.run(sql(delete).bind(id.to_string())).await?;
-        }
+        security_group::remove_all(&mut tx, id).await?;
+        tx.run(sql("DELETE FROM vpcs WHERE id = $1").bind(id.to_string()))
+            .await?;
+        tx.free(&vpc.project, Resource::Vpcs, 1);
         tx.event(NewEvent::about("vpc.deleted", &vpc.project, &id, &vpc.name))
             .await?;
         tx.commit().await

@@ -19,6 +19,8 @@ mod open;
 mod postgres;
 mod projects;
 mod public_ips;
+mod quota;
+mod quota_walk;
 mod records;
 mod served;
 mod tasks;
