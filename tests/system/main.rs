@@ -33,6 +33,7 @@ mod outside;
 mod people;
 mod port;
 mod public_ip;
+mod quota;
 mod resize;
 mod security_group;
 mod shelve;

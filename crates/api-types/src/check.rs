@@ -13,7 +13,8 @@ pub struct HostCheck {
 /// Something that isn't as the records have it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct FindingView {
-    /// The kind of thing: `domain`, `image`, `volume`, `directory`, `file`, `tap`, `namespace`, `network`, `instance`.
+    /// The kind of thing: `domain`, `image`, `volume`, `directory`, `file`, `tap`, `namespace`, `network`, `instance`,
+    /// `quota`.
     pub kind: String,
     /// Its name or id.
     pub name: String,

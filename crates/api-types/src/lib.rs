@@ -29,6 +29,7 @@ mod page;
 mod port;
 mod problem;
 mod public_ip;
+mod quota;
 mod security_group;
 mod snapshot;
 mod subnet;
@@ -58,6 +59,7 @@ pub use page::{Page, PageQuery};
 pub use port::{AttachPort, ChangePort, CountersView, CreatePort, PortQuery, PortView};
 pub use problem::Problem;
 pub use public_ip::{AllocatePublicIp, AttachPublicIp, GivePublicIp, PublicIpPoolView, PublicIpView};
+pub use quota::{ChangeQuota, LimitOrDefaultSchema, LimitSchema, QuotaView, ResourceQuota, UnlimitedSchema};
 pub use security_group::{
     ChangeSecurityGroup, CreateRule, CreateSecurityGroup, RuleView, SecurityGroupQuery, SecurityGroupView,
 };

@@ -32,6 +32,7 @@ mod port;
 mod problem;
 mod project;
 mod public_ip;
+mod quota;
 mod request_id;
 mod resize;
 mod security_group;
@@ -115,6 +116,7 @@ fn described() -> OpenApiRouter<App> {
         .merge(project::routes())
         .merge(token::routes())
         .merge(audit::routes())
+        .merge(quota::routes())
         .merge(instance_type::routes())
         .merge(operation::routes())
         .merge(event::routes())

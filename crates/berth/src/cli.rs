@@ -17,6 +17,7 @@ use crate::commands::operation::OperationVerb;
 use crate::commands::port::PortVerb;
 use crate::commands::project::ProjectVerb;
 use crate::commands::public_ip::PublicIpVerb;
+use crate::commands::quota::QuotaVerb;
 use crate::commands::security_group::SecurityGroupVerb;
 use crate::commands::snapshot::SnapshotVerb;
 use crate::commands::subnet::SubnetVerb;
@@ -139,6 +140,9 @@ pub(crate) enum Noun {
     Audit(AuditVerb),
     /// Tell who you are to the daemon, and what you may
     Whoami,
+    /// How much of each resource a project may have
+    #[command(subcommand)]
+    Quota(QuotaVerb),
     /// Work under way, and work that is done
     #[command(subcommand)]
     Operation(OperationVerb),

@@ -9,7 +9,7 @@ use berth_api::AuthSettings;
 use berth_engine::FetchPolicy;
 use berth_hypervisor::AccelChoice;
 use berth_model::metering::PriceList;
-use berth_model::{Catalog, Code, Gib, Mirror, PublicIpPool, User, VolumeType};
+use berth_model::{Catalog, Code, Gib, Mirror, PublicIpPool, QuotaLimits, User, VolumeType};
 use berth_store::Database;
 use clap::{Args, ValueEnum};
 use ipnet::Ipv4Net;
@@ -103,6 +103,7 @@ struct File {
     fetch_private: Option<bool>,
     volume_types: Vec<VolumeType>,
     disk_overcommit: Option<f64>,
+    quotas: QuotaLimits,
     low_space_mib: Option<u64>,
     public_ip_pools: Vec<PublicIpPool>,
     operators: Vec<User>,
@@ -174,6 +175,7 @@ impl Config {
             },
             pools: pools::checked(file.public_ip_pools)?,
             prices: file.prices,
+            quotas: file.quotas,
             ..defaults
         };
         types::check_prices(&engine)?;

@@ -17,6 +17,7 @@ mod event;
 mod http;
 mod networks;
 mod public_ips;
+mod quota;
 mod resources;
 mod sse;
 mod stream;

@@ -4,7 +4,7 @@ use std::io::Read;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use berth_model::{Checksum, DiskFormat, ImageId, ImageProperties, Name, PropertyError, Visibility};
+use berth_model::{Checksum, DiskFormat, ImageId, ImageProperties, Name, PropertyError, Resource, Visibility};
 use berth_storage::{ImageFacts, ImageSource, ImportChecks, Storage};
 use berth_store::{Expected, ImageRecord, OperationRecord, Page, Requester, StoreError, Task, VolumeRecord};
 use jiff::Timestamp;
@@ -104,6 +104,10 @@ impl Engine {
                 .into());
             }
             Err(other) => return Err(other.into()),
+        }
+        if new.visibility == Visibility::Private {
+            // Before all of it is read.
+            self.world.store.check_quota(project, Resource::Images).await?;
         }
         let import = Import::begin(&self.world);
         let (id, cancelled) = (import.id, Arc::clone(&import.cancelled));

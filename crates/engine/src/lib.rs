@@ -39,6 +39,7 @@ mod operation;
 mod port;
 mod project;
 mod public_ip;
+mod quota;
 mod recipes;
 mod reconcile;
 mod release;
@@ -74,8 +75,8 @@ use tokio::task::JoinHandle;
 pub use berth_store::{
     ChangeSubnet, Consistency, DEFAULT_PROJECT, EventRecord, Fault, GroupRecord, ImageRecord, InstanceRecord,
     KeyPairRecord, MemberRecord, Once, OperationRecord, Page, Phase, PortFilter, PortRecord, ProjectRecord,
-    PublicIpRecord, Requester, RuleRecord, SnapshotRecord, StoreError, SubnetRecord, TokenRecord, VolumeRecord,
-    VpcRecord,
+    PublicIpRecord, QuotaRecord, Requester, RuleRecord, SnapshotRecord, StoreError, SubnetRecord, TokenRecord,
+    VolumeRecord, VpcRecord,
 };
 pub use create::{CreateInstances, NewOrExisting, WantedNic, WantedVolume};
 pub use error::EngineError;
@@ -121,6 +122,7 @@ impl Engine {
         network: Network,
         (hypervisor, notices): (Hypervisor, UnboundedReceiver<Notice>),
     ) -> Result<Self, EngineError> {
+        store.set_default_quotas(settings.quotas.clone());
         let (guests, listeners) = Guests::new();
         let (servers, ends) = Servers::new();
         let world = World::new(settings, store, storage, network, hypervisor, (guests, servers)).await?;

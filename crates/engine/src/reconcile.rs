@@ -21,7 +21,7 @@ use crate::compare::{NetworkRecord, Reality, Records, compare};
 use crate::finding::{Finding, Leftover, Remedy, Repair};
 use crate::network::{mend, vpc_of};
 use crate::world::{World, lock};
-use crate::{Engine, EngineError, automatic, blocking};
+use crate::{Engine, EngineError, automatic, blocking, quota};
 
 /// How many records are read at a time.
 const PAGE: u32 = 500;
@@ -54,12 +54,17 @@ impl Done {
 impl Engine {
     /// Compares the records with what is, and changes nothing.
     pub async fn check(&self) -> Result<Vec<Finding>, EngineError> {
-        Ok(look_twice(&self.world).await?.findings)
+        let mut findings = look_twice(&self.world).await?.findings;
+        findings.extend(quota::check(&self.world).await?);
+        Ok(findings)
     }
 
     /// Has the reconciler's work done now: each finding with what was done about it.
     pub async fn fix(&self) -> Result<Vec<(Finding, Result<Done, EngineError>)>, EngineError> {
-        reconcile(&self.world, &self.actors).await
+        let mut done = reconcile(&self.world, &self.actors).await?;
+        let wrong = quota::check(&self.world).await?;
+        done.extend(wrong.into_iter().map(|finding| (finding, Ok(Done::LeftAlone))));
+        Ok(done)
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use berth_domain_xml::Limits;
 use berth_hypervisor::AccelChoice;
 use berth_model::metering::PriceList;
-use berth_model::{InstanceType, PublicIpPool, VolumeType};
+use berth_model::{InstanceType, PublicIpPool, QuotaLimits, VolumeType};
 use berth_storage::FetchPolicy;
 use ipnet::Ipv4Net;
 
@@ -40,6 +40,8 @@ pub struct Settings {
     pub pools: Vec<PublicIpPool>,
     /// What all but instances cost; an instance costs what its type does.
     pub prices: PriceList,
+    /// The limits of projects for which none are set.
+    pub quotas: QuotaLimits,
     /// How often what should be is compared with what is.
     pub reconcile_every: Duration,
 }
@@ -61,6 +63,7 @@ impl Default for Settings {
             subnet: Ipv4Net::new_assert([10, 0, 0, 0].into(), 20),
             pools: Vec::new(),
             prices: PriceList::default(),
+            quotas: QuotaLimits::default(),
             reconcile_every: Duration::from_mins(5),
         }
     }

@@ -75,7 +75,11 @@ pub(crate) async fn complete(tx: &mut Tx) -> Result<(), StoreError> {
 }
 
 /// What a project still has, in the order in which it is best deleted: tables of records that keep it.
-const KEEPS: [(&str, &str); 6] = [
+const KEEPS: [(&str, &str); 7] = [
+    (
+        "operation",
+        "SELECT id AS name FROM operations WHERE project = $1 AND finished_at IS NULL LIMIT 1",
+    ),
     (
         "instance",
         "SELECT name AS name FROM instances WHERE project = $1 LIMIT 1",
@@ -156,8 +160,8 @@ impl Store {
         self.list(query, ProjectRecord::read).await
     }
 
-    /// Forgets a project that has nothing left, with its members, its tokens and key pairs. What happened in it is no
-    /// project's from then on.
+    /// Forgets a project that has nothing left, with its members, its tokens, quotas and key pairs. What happened in it is
+    /// no project's from then on.
     /// [`StoreError::InUse`] names something that it still has.
     pub async fn delete_project(&self, name: &str) -> Result<(), StoreError> {
         let mut tx = self.begin().await?;
@@ -177,6 +181,8 @@ impl Store {
             "DELETE FROM keypairs WHERE project = $1",
             "DELETE FROM tokens WHERE project = $1",
             "DELETE FROM members WHERE project = $1",
+            "DELETE FROM charges WHERE project = $1",
+            "DELETE FROM quotas WHERE project = $1",
             "DELETE FROM projects WHERE name = $1",
             // What happened stays, for the operator: none of it is the past of a later project of that name.
             "UPDATE operations SET project = '' WHERE project = $1",

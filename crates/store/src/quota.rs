@@ -18,11 +18,12 @@ use std::sync::PoisonError;
 use berth_model::{Capacity, Limit, QuotaLimits, Resource, Standing};
 use sqlx::any::AnyRow;
 
+use crate::event::NewEvent;
 use crate::row::{Columns as _, sql, to_number};
 use crate::store::Inner;
 use crate::transition::Held;
 use crate::tx::Tx;
-use crate::{InstanceRecord, Store, StoreError};
+use crate::{InstanceRecord, Store, StoreError, project};
 
 /// A quota of a project, and how much of it is used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -218,13 +219,14 @@ impl Store {
     }
 
     /// Sets limits of a project; none takes the daemon's default again. Nothing is taken away from a project that has
-    /// more already.
+    /// more already. [`StoreError::NotFound`].
     pub async fn set_quotas(
         &self,
         project: &str,
         limits: &BTreeMap<Resource, Option<Limit>>,
     ) -> Result<(), StoreError> {
         let mut tx = self.begin().await?;
+        project::must_be_there(&mut tx, project).await?;
         for (resource, limit) in limits {
             let forget = sql("DELETE FROM quotas WHERE project = $1 AND resource = $2");
             tx.run(forget.bind(project.to_owned()).bind(resource.as_str())).await?;
@@ -237,6 +239,8 @@ impl Store {
             tx.run(set.bind(project.to_owned()).bind(resource.as_str()).bind(most))
                 .await?;
         }
+        tx.event(NewEvent::about("quota.changed", project, &project, project))
+            .await?;
         tx.commit().await
     }
 }

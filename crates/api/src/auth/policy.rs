@@ -47,6 +47,8 @@ pub(crate) const POLICY: &[Row] = &[
     (GET, "/v1/projects/{project}", view(Project)),
     (PATCH, "/v1/projects/{project}", Operator),
     (DELETE, "/v1/projects/{project}", Operator),
+    (GET, "/v1/projects/{project}/quota", view(Project)),
+    (PATCH, "/v1/projects/{project}/quota", Operator),
     (GET, "/v1/projects/{project}/members", view(Members)),
     (PUT, "/v1/projects/{project}/members/{user}", manage(Members)),
     (DELETE, "/v1/projects/{project}/members/{user}", manage(Members)),

@@ -15,6 +15,7 @@ pub(crate) mod operation;
 pub(crate) mod port;
 pub(crate) mod project;
 pub(crate) mod public_ip;
+pub(crate) mod quota;
 mod resize;
 mod rule;
 pub(crate) mod security_group;
@@ -83,6 +84,7 @@ pub(crate) async fn run(noun: Noun, cx: &Context) -> anyhow::Result<ExitCode> {
         Noun::Token(verb) => token::run(verb, cx).await?,
         Noun::Audit(verb) => audit::run(verb, cx).await?,
         Noun::Whoami => token::whoami(cx).await?,
+        Noun::Quota(verb) => quota::run(verb, cx).await?,
         Noun::Operation(verb) => operation::run(verb, cx).await?,
         Noun::Event(verb) => event::run(verb, cx).await?,
         Noun::Host(verb) => host::run(verb, cx).await?,

@@ -22,6 +22,7 @@ fn whole(stable: Stable) -> (Records, Reality, InstanceId, VolumeId) {
         operation: None,
         instance_type: default_catalog()[0].clone(),
         resized_from: None,
+        resizing_to: None,
         image,
         key: None,
         policy: berth_model::Policy::default(),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use berth_model::{Action, Code, Gib, Limit, QuotaLimits, Resource, Stable, default_catalog};
-use berth_store::{ClaimError, Task};
+use berth_store::{ClaimError, KeyPairRecord, Task};
 use serde_json::json;
 
 use crate::networks::all;
@@ -16,6 +16,7 @@ on_both! {
     an_extend_that_fails_gives_back_what_it_was_charged
     a_limit_below_what_is_used_takes_nothing_away
     what_an_older_daemon_has_made_is_charged_once
+    a_project_that_is_deleted_leaves_no_quotas_and_no_counters
     a_counter_that_is_wrong_is_told
 }
 
@@ -92,7 +93,7 @@ async fn a_resize_and_an_unshelve_are_refused_with_nothing_changed(bed: Bed) {
         assert_eq!(bed.store.volumes_of_instance(id).await.unwrap(), volumes);
         assert!(
             bed.store
-                .operations(Some(&id.to_string()), all())
+                .operations(None, Some(&id.to_string()), all())
                 .await
                 .unwrap()
                 .iter()
@@ -149,7 +150,7 @@ async fn a_limit_below_what_is_used_takes_nothing_away(bed: Bed) {
         .find(|quota| quota.resource == Resource::KeyPairs)
         .unwrap();
     assert_eq!((quota.used, quota.limit, quota.set), (3, Limit::AtMost(0), true));
-    bed.store.delete_keypair(three.id).await.unwrap();
+    bed.store.delete_keypair(three.id, &three.owner).await.unwrap();
     assert!(bed.store.insert_keypair(&three).await.is_err());
     set(&bed, Resource::KeyPairs, None).await;
     assert!(bed.store.insert_keypair(&three).await.is_err(), "the default again");
@@ -168,6 +169,33 @@ async fn what_an_older_daemon_has_made_is_charged_once(mut bed: Bed) {
         assert_eq!(bed.store.quotas("default").await.unwrap(), before);
         assert_eq!(bed.store.miscounted().await.unwrap(), []);
     }
+}
+
+async fn a_project_that_is_deleted_leaves_no_quotas_and_no_counters(bed: Bed) {
+    let shop = name("shop");
+    bed.store.create_project(&shop, "").await.unwrap();
+    let pair = KeyPairRecord {
+        project: "shop".to_owned(),
+        ..keypair("laptop")
+    };
+    bed.store.insert_keypair(&pair).await.unwrap();
+    let one = BTreeMap::from([(Resource::KeyPairs, Some(Limit::AtMost(1)))]);
+    bed.store.set_quotas("shop", &one).await.unwrap();
+    bed.store.delete_project("shop").await.unwrap();
+    assert_eq!(bed.store.miscounted().await.unwrap(), []);
+    assert_eq!(
+        bed.store.set_quotas("shop", &one).await.unwrap_err().code(),
+        Code::NotFound
+    );
+    bed.store.create_project(&shop, "").await.unwrap();
+    assert!(
+        bed.store
+            .quotas("shop")
+            .await
+            .unwrap()
+            .iter()
+            .all(|quota| quota.used == 0 && !quota.set)
+    );
 }
 
 async fn a_counter_that_is_wrong_is_told(bed: Bed) {

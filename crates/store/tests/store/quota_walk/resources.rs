@@ -122,7 +122,8 @@ impl Walk {
             Does::DeleteKey(number) => {
                 let all = bed.store.keypairs(Some("default"), page()).await.unwrap();
                 let other = all.into_iter().filter(|pair| pair.id != bed.key.id).collect();
-                self.ask(bed.store.delete_keypair(nth(other, number)?.id).await);
+                let pair = nth(other, number)?;
+                self.ask(bed.store.delete_keypair(pair.id, &pair.owner).await);
             }
             _ => {}
         }
