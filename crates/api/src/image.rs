@@ -88,8 +88,9 @@ async fn pull(
         (Some(entry), None) => {
             let given = body.mirror.as_deref().map(str::parse).transpose();
             let given: Option<Mirror> = given.map_err(|error| ApiError::invalid("mirror", error))?;
-            let mirror = given.as_ref().or(app.about.mirror.as_ref());
-            let found = app.about.catalog.pull(entry, mirror);
+            let settings = app.engine.settings();
+            let mirror = given.as_ref().or(settings.image_mirror.as_ref());
+            let found = settings.catalog.pull(entry, mirror);
             let found = found.map_err(|error| ApiError::new(Code::NotFound, error, Some("catalog")))?;
             let pull = berth_engine::PullImage {
                 url: found.image.to_string(),

@@ -17,12 +17,12 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
 /// Lists the catalog of instance types.
 #[utoipa::path(get, path = "/v1/types", responses((status = 200, body = Vec<Object>)))]
 async fn list(State(app): State<App>) -> Json<Vec<InstanceType>> {
-    Json(app.engine.types().to_vec())
+    Json(app.engine.settings().types.clone())
 }
 
 /// Shows an instance type.
 #[utoipa::path(get, path = "/v1/types/{type}", params(("type" = String, description = "name")),
     responses((status = 200, body = Object), (status = "4XX", body = Problem)))]
 async fn show(State(app): State<App>, Path(name): Path<String>) -> Result<Json<InstanceType>, ApiError> {
-    Ok(Json(app.engine.find_type(&name)?.clone()))
+    Ok(Json(app.engine.find_type(&name)?))
 }

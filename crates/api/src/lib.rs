@@ -50,7 +50,6 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use berth_engine::Engine;
-use berth_model::{Catalog, Mirror};
 use utoipa::OpenApi;
 use utoipa::openapi::OpenApi as Document;
 use utoipa_axum::router::OpenApiRouter;
@@ -83,10 +82,6 @@ pub struct About {
     pub libvirt_uri: String,
     /// Where the daemon keeps its state.
     pub state_dir: String,
-    /// The images that are known by name.
-    pub catalog: Catalog,
-    /// Where they are fetched from instead of their official addresses.
-    pub mirror: Option<Mirror>,
 }
 
 #[derive(OpenApi)]

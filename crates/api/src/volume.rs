@@ -180,7 +180,7 @@ async fn types(State(app): State<App>) -> Json<Vec<VolumeTypeView>> {
         iops: known.iops,
         mib_per_second: known.mib_per_second,
     };
-    Json(app.engine.volume_types().iter().map(view).collect())
+    Json(app.engine.settings().volume_types.iter().map(view).collect())
 }
 
 async fn find(app: &App, scope: &Scope, reference: &str) -> Result<VolumeRecord, ApiError> {

@@ -33,8 +33,6 @@ pub(crate) async fn serve(mut config: Config) -> Result<(), Failure> {
     let about = About {
         libvirt_uri: config.libvirt_uri.clone(),
         state_dir: config.state_dir.display().to_string(),
-        catalog: config.catalog,
-        mirror: config.image_mirror,
     };
     let audit = Audit::open(AuditSettings::new(config.state_dir.join("audit")))
         .map_err(|error| Failure::new(Code::StorageError, format!("opening the audit log: {error}")))?;

@@ -73,7 +73,7 @@ const STORE_PAUSE: Duration = Duration::from_secs(5);
 
 impl Actors {
     pub(crate) fn new(world: Arc<World>, wake: Arc<Notify>) -> Arc<Self> {
-        let slots = Arc::new(Semaphore::new(world.settings.parallel_steps));
+        let slots = Arc::new(Semaphore::new(world.settings().parallel_steps));
         Arc::new(Self {
             world,
             slots,

@@ -18,7 +18,7 @@ pub(crate) async fn if_due(actors: &Arc<Actors>, record: &InstanceRecord) {
     if record.standing != Standing::Resting(Stable::Resized) {
         return;
     }
-    let window = actors.world().settings.resize_confirm_window;
+    let window = actors.world().settings().resize_confirm_window;
     let age = Timestamp::now().duration_since(from.at).unsigned_abs();
     if !from.confirm && window.is_none_or(|window| age < window) {
         return;

@@ -161,7 +161,7 @@ impl Watch {
 
     /// Waits until libvirt is back, for as long as the operator is patient.
     pub(crate) fn wait_until_back(&self, world: &World) -> Result<(), Failure> {
-        let deadline = Instant::now() + world.settings.libvirt_patience;
+        let deadline = Instant::now() + world.settings().libvirt_patience;
         loop {
             self.drain()?;
             match world.hypervisor.wait_up(WAKE_EVERY).or_fail() {

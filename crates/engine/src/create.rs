@@ -102,7 +102,7 @@ impl Engine {
             });
         }
         let store = &self.world.store;
-        let instance_type = self.find_type(&request.instance_type)?.clone();
+        let instance_type = self.find_type(&request.instance_type)?;
         let image = store.find_image(project, &request.image).await?;
         let key = match &request.key {
             Some(key) => Some(store.find_keypair(project, key).await?.id),

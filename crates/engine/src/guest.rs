@@ -177,7 +177,7 @@ pub(crate) fn disk(world: &World, subject: &Subject, volume: &VolumeRecord) -> R
         direct: world.storage.direct_io(),
         boot: volume.root,
         slot: volume.slot.unwrap_or_default(),
-        limits: world.settings.limits_of(&volume.volume_type),
+        limits: world.settings().limits_of(&volume.volume_type),
     })
 }
 

@@ -58,7 +58,7 @@ impl Engine {
                 link,
                 host,
                 promised,
-                promise_max: crate::space::promise(world.settings.disk_overcommit, space.total),
+                promise_max: crate::space::promise(world.settings().disk_overcommit, space.total),
                 space,
                 direct_io: world.storage.direct_io(),
                 database: world.store.kind(),

@@ -49,15 +49,11 @@ pub struct NicDetail {
 const REACHED_WITHIN: Duration = Duration::from_secs(2);
 
 impl Engine {
-    /// The catalog of instance types.
-    pub fn types(&self) -> &[InstanceType] {
-        &self.world.settings.types
-    }
-
-    /// One instance type.
-    pub fn find_type(&self, name: &str) -> Result<&InstanceType, EngineError> {
-        let found = self.types().iter().find(|entry| entry.name == name);
-        found.ok_or_else(|| {
+    /// The instance type of that name.
+    pub fn find_type(&self, name: &str) -> Result<InstanceType, EngineError> {
+        let settings = self.settings();
+        let found = settings.types.iter().find(|entry| entry.name == name);
+        found.cloned().ok_or_else(|| {
             StoreError::NotFound {
                 what: "instance type",
                 reference: name.to_owned(),

@@ -164,6 +164,19 @@ impl Engine {
         }
     }
 
+    /// The settings as they are now.
+    pub fn settings(&self) -> Arc<Settings> {
+        self.world.settings()
+    }
+
+    /// Goes on with other settings: for what begins from now on, and at once for the networks of guests that run.
+    ///
+    /// `accelerator`, `parallel_steps` and `subnet` are looked at only by [`Engine::start`] or the first guest.
+    pub fn set_settings(&self, settings: Settings) {
+        self.world.set_settings(settings);
+        self.reconcile_soon();
+    }
+
     /// Has the reconciler look now.
     pub fn reconcile_soon(&self) {
         self.wake.notify_one();
@@ -190,7 +203,7 @@ async fn listen(actors: Arc<Actors>, mut notices: UnboundedReceiver<Notice>, wak
 /// Reconciles when woken and now and then.
 async fn keep_reconciled(world: Arc<World>, actors: Arc<Actors>, wake: Arc<Notify>) {
     loop {
-        let _ = tokio::time::timeout(world.settings.reconcile_every, wake.notified()).await;
+        let _ = tokio::time::timeout(world.settings().reconcile_every, wake.notified()).await;
         let begun = std::time::Instant::now();
         let done = async {
             actors.run_the_stranded().await?;

@@ -25,7 +25,7 @@ pub(crate) const DEFAULT: &str = "default";
 
 /// The default VPC of a project, made if it isn't there.
 pub(crate) async fn default_vpc(world: &World, project: &str) -> Result<VpcRecord, StoreError> {
-    let cidr = world.settings.subnet;
+    let cidr = world.settings().subnet;
     let template = NetworkTemplate {
         cidr,
         gateway: gateway_of(cidr),
@@ -125,7 +125,8 @@ pub(crate) async fn ports_as<'a>(
     owner: impl Fn(&PortRecord) -> Option<Owner<'a>>,
 ) -> Result<Vec<Port>, StoreError> {
     let publics = publics_of(world, records).await?;
-    let one = |record: &PortRecord| Some(port(&world.settings, record, owner(record)?, publics.get(&record.id)));
+    let settings = world.settings();
+    let one = |record: &PortRecord| Some(port(&settings, record, owner(record)?, publics.get(&record.id)));
     Ok(records.iter().filter_map(one).collect())
 }
 

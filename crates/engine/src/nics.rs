@@ -137,7 +137,7 @@ impl Work {
         let release = Release {
             watch: &self.watch,
             deadline: Instant::now() + LET_GO_WITHIN,
-            ask_again: self.world.settings.ask_again,
+            ask_again: self.world.settings().ask_again,
             late: format!(
                 "the guest has not let go of the NIC {mac}: it may still be booting; ask again, or stop the instance"
             ),

@@ -44,7 +44,7 @@ pub struct WantedPublicIp {
 impl Engine {
     /// The pool of that name; all without a name.
     fn pools(&self, name: Option<&str>) -> Result<Vec<PublicIpPool>, EngineError> {
-        let all = &self.world.settings.pools;
+        let all = &self.settings().pools;
         let Some(name) = name else { return Ok(all.clone()) };
         let found = all.iter().find(|pool| pool.name == name);
         let found = found.ok_or_else(|| StoreError::NotFound {
@@ -66,7 +66,7 @@ impl Engine {
                 free: addresses.saturating_sub(u64::from(taken.get(&pool.name).copied().unwrap_or_default())),
             }
         };
-        Ok(self.world.settings.pools.iter().map(detail).collect())
+        Ok(self.settings().pools.iter().map(detail).collect())
     }
 
     /// The public IP of that address or id.

@@ -15,7 +15,7 @@ impl Engine {
         confirm: bool,
         by: &Requester,
     ) -> Result<OperationRecord, EngineError> {
-        let wanted = self.find_type(to)?.clone();
+        let wanted = self.find_type(to)?;
         if wanted.name == instance.instance_type.name {
             return Err(EngineError::invalid(
                 "type",

@@ -5,7 +5,7 @@ use std::time::Duration;
 use berth_domain_xml::Limits;
 use berth_hypervisor::AccelChoice;
 use berth_model::metering::PriceList;
-use berth_model::{InstanceType, PublicIpPool, QuotaLimits, VolumeType};
+use berth_model::{Catalog, InstanceType, Mirror, PublicIpPool, QuotaLimits, VolumeType};
 use berth_storage::FetchPolicy;
 use ipnet::Ipv4Net;
 
@@ -18,6 +18,10 @@ pub struct Settings {
     pub volume_types: Vec<VolumeType>,
     /// How many bytes of volumes may be promised for each byte of disk: volumes are thin.
     pub disk_overcommit: f64,
+    /// The images that are known by name.
+    pub catalog: Catalog,
+    /// Where they are fetched from instead of their official addresses.
+    pub image_mirror: Option<Mirror>,
     /// What images are fetched from, and how patiently.
     pub fetch: FetchPolicy,
     /// KVM, TCG, or whichever works.
@@ -52,6 +56,8 @@ impl Default for Settings {
             types: berth_model::default_catalog(),
             volume_types: berth_model::default_volume_types(),
             disk_overcommit: 4.0,
+            catalog: Catalog::default(),
+            image_mirror: None,
             fetch: FetchPolicy::default(),
             accelerator: AccelChoice::Auto,
             stop_grace: Duration::from_mins(1),

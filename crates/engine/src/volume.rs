@@ -1,6 +1,6 @@
 //! Volumes: admission of what is asked of them, and what is told of them.
 
-use berth_model::{Gib, ImageId, LayerId, Name, SnapshotId, VOLUME_MAX, VOLUME_MIN, VolumeId, VolumeType};
+use berth_model::{Gib, ImageId, LayerId, Name, SnapshotId, VOLUME_MAX, VOLUME_MIN, VolumeId};
 use berth_store::{
     Base, Freeze, InstanceRecord, NewVolume, OperationRecord, Page, Requester, StoreError, Task, TaskClaim,
     VolumeRecord,
@@ -48,19 +48,15 @@ const LET_GO: u32 = 60;
 const LET_GO_MAX: u32 = 3600;
 
 impl Engine {
-    /// The catalog of volume types.
-    pub fn volume_types(&self) -> &[VolumeType] {
-        &self.world.settings.volume_types
-    }
-
     /// The volume type of that name; the first one without a name.
     pub(crate) fn volume_type(&self, name: Option<&str>) -> Result<String, EngineError> {
+        let types = &self.settings().volume_types;
         let found = match name {
-            Some(name) => self.volume_types().iter().find(|known| known.name == name),
-            None => self.volume_types().first(),
+            Some(name) => types.iter().find(|known| known.name == name),
+            None => types.first(),
         };
         let known = || {
-            let names: Vec<_> = self.volume_types().iter().map(|known| known.name.as_str()).collect();
+            let names: Vec<_> = types.iter().map(|known| known.name.as_str()).collect();
             format!(
                 "there is no volume type '{}': it is one of {}",
                 name.unwrap_or_default(),
@@ -278,7 +274,7 @@ impl Engine {
         let promised = self.world.store.promised().await?;
         let storage = self.world.storage.clone();
         let space = crate::blocking(move || Ok(storage.space()?)).await?;
-        crate::space::check(self.world.settings.disk_overcommit, space, promised, more)
+        crate::space::check(self.world.settings().disk_overcommit, space, promised, more)
     }
 }
 

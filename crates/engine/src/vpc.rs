@@ -199,7 +199,7 @@ impl Engine {
             let message = format!("{cidr} overlaps {transit}, which joins the host and its VPCs: choose another range");
             return Err(EngineError::invalid("cidr", message));
         }
-        let pools = &self.world.settings.pools;
+        let pools = &self.settings().pools;
         let range = AddressRange::new(cidr.network(), cidr.broadcast());
         let shares =
             |pool: &&PublicIpPool| range.is_some_and(|range| pool.ranges.iter().any(|other| other.overlaps(range)));

@@ -1,7 +1,7 @@
 //! The adapters under one roof, and the little that is known of the host as a whole.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 
 use berth_domain_xml::Accel;
 use berth_hypervisor::{HostFacts, Hypervisor, HypervisorError, choose};
@@ -22,7 +22,7 @@ pub(crate) struct World {
     pub(crate) storage: Storage,
     pub(crate) network: Network,
     pub(crate) hypervisor: Hypervisor,
-    pub(crate) settings: Settings,
+    settings: RwLock<Arc<Settings>>,
     pub(crate) owner: OwnerId,
     /// When this run of the daemon began: tells what it did from what an earlier one did.
     pub(crate) session: Timestamp,
@@ -89,7 +89,7 @@ impl World {
             storage,
             network,
             hypervisor,
-            settings,
+            settings: RwLock::new(Arc::new(settings)),
             vpcs: VpcLocks::default(),
             guests,
             servers,
@@ -102,13 +102,23 @@ impl World {
         }))
     }
 
+    /// The settings as they are now. Who asks twice may be told two things: one decision stands on one answer.
+    pub(crate) fn settings(&self) -> Arc<Settings> {
+        Arc::clone(&self.settings.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Goes on with other settings.
+    pub(crate) fn set_settings(&self, settings: Settings) {
+        *self.settings.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(settings);
+    }
+
     /// The host's facts; asks libvirt the first time. Blocking.
     pub(crate) fn host(&self) -> Result<&Host, HypervisorError> {
         if let Some(host) = self.host.get() {
             return Ok(host);
         }
         let facts = self.hypervisor.host()?;
-        let (accel, warning) = choose(self.settings.accelerator, &facts.kvm);
+        let (accel, warning) = choose(self.settings().accelerator, &facts.kvm);
         if let Some(warning) = &warning {
             tracing::warn!(accelerator = ?accel, "{warning}");
         }

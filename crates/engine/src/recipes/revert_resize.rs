@@ -22,7 +22,7 @@ pub(super) const RECIPE: Recipe<Context> = Recipe {
 fn revert(cx: &Context, _: &mut Memo) -> Result<(), Failure> {
     let from = cx.subject.instance.resized_from.as_ref();
     let from = from.ok_or_else(|| Failure::fatal(Code::Internal, "nothing says what the resize came from"))?;
-    stop::ask(cx, Instant::now() + cx.world.settings.stop_grace)?;
+    stop::ask(cx, Instant::now() + cx.world.settings().stop_grace)?;
     guest::power_off(cx)?;
     guest::define_as(cx, &from.instance_type)?;
     match from.stable {

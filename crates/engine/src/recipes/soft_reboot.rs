@@ -38,9 +38,9 @@ fn await_reboot(cx: &Context, memo: &mut Memo) -> Result<(), Failure> {
     if memo.get(ASKED_BY) != Some(cx.world.session) {
         ask(cx, memo)?;
     }
-    let grace = cx.world.settings.reboot_grace;
+    let grace = cx.world.settings().reboot_grace;
     let deadline = Instant::now() + grace;
-    let mut ask_at = Instant::now() + cx.world.settings.ask_again;
+    let mut ask_at = Instant::now() + cx.world.settings().ask_again;
     while Instant::now() < deadline {
         match cx.watch.next(ask_at.min(deadline))? {
             Some(GuestEvent::Rebooted) => return settle(cx),
@@ -53,7 +53,7 @@ fn await_reboot(cx: &Context, memo: &mut Memo) -> Result<(), Failure> {
             Some(_) => {}
             None => {
                 cx.world.hypervisor.reboot(cx.id()).or_fail()?;
-                ask_at = Instant::now() + cx.world.settings.ask_again;
+                ask_at = Instant::now() + cx.world.settings().ask_again;
             }
         }
     }

@@ -30,7 +30,7 @@ fn power_off(cx: &Context, _: &mut Memo) -> Result<(), Failure> {
 /// How long this guest may take if the call doesn't say: as its image has it, or the host.
 fn grace(cx: &Context) -> Duration {
     let image = cx.subject.image.properties.stop_grace;
-    image.map_or(cx.world.settings.stop_grace, |seconds| {
+    image.map_or(cx.world.settings().stop_grace, |seconds| {
         Duration::from_secs(u64::from(seconds))
     })
 }
@@ -62,7 +62,7 @@ pub(super) fn ask(cx: &Context, deadline: Instant) -> Result<(), Failure> {
         }
         if Instant::now() >= press_at {
             hypervisor.shutdown(cx.id()).or_fail()?;
-            press_at = Instant::now() + cx.world.settings.ask_again;
+            press_at = Instant::now() + cx.world.settings().ask_again;
         }
         cx.watch.next(press_at.min(deadline))?;
     }

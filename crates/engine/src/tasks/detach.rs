@@ -77,7 +77,7 @@ pub(super) fn unplug(cx: &TaskContext, disk: &Disk, deadline: Instant) -> Result
     let release = Release {
         watch: &cx.watch,
         deadline,
-        ask_again: cx.world.settings.ask_again,
+        ask_again: cx.world.settings().ask_again,
         late: format!(
             "the guest has not let go of {target}: unmount what is on it, or stop the instance, and ask again"
         ),

@@ -23,7 +23,7 @@ fn import(cx: &TaskContext, memo: &mut Memo) -> Result<(), Failure> {
     let Task::ImportImage { image, url, expected } = &cx.task else {
         return Err(Failure::fatal(Code::Internal, "no image is to be fetched"));
     };
-    let (storage, policy) = (&cx.world.storage, &cx.world.settings.fetch);
+    let (storage, policy) = (&cx.world.storage, &cx.world.settings().fetch);
     let cancelled = || cx.go_on().is_err();
     let mut progress = |done, of| cx.tell_progress(done, of);
     let checks = ImportChecks {
@@ -51,7 +51,7 @@ fn checksum(cx: &TaskContext, expected: &Expected) -> Result<Checksum, Failure> 
     };
     let policy = FetchPolicy {
         size_max: CHECKSUMS_MAX,
-        ..cx.world.settings.fetch.clone()
+        ..cx.world.settings().fetch.clone()
     };
     let (storage, cancelled) = (&cx.world.storage, || cx.go_on().is_err());
     let fetched = storage.fetch(id, url, &policy, &cancelled, &mut |_, _| {});
