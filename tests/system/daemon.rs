@@ -1,6 +1,8 @@
 //! The daemon comes and goes; the guests stay.
 
-use berth_testkit::{Daemon, Guest, Host, Libvirt};
+use std::time::{Duration, Instant};
+
+use berth_testkit::{Daemon, Guest, Host, Libvirt, Options};
 
 #[test]
 fn guests_outlive_the_daemon_and_the_next_one_finds_them() {
@@ -104,4 +106,34 @@ fn the_host_says_what_it_runs_on_and_why() {
         !usable,
         "a silent choice of emulation: {shown}"
     );
+}
+
+#[test]
+fn what_is_changed_in_the_file_is_taken_by_sighup_and_what_is_wrong_in_it_is_not() {
+    let host = Host::new(Libvirt::Started);
+    let daemon = Daemon::start_with(&host, Options::default());
+    let file = host.dir().join("berthd.toml");
+    let reload = |text: &str, told: &str| {
+        std::fs::write(&file, text).unwrap();
+        host.run("pkill", ["-HUP", "-x", "berthd"]);
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while !daemon.log().contains(told) {
+            assert!(Instant::now() < deadline, "'{told}' isn't said: {}", daemon.log());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    };
+    let pools = || daemon.json(["public-ip", "pools"])[0]["name"].clone();
+    assert!(pools().is_null());
+
+    let pool = "[[public_ip_pools]]\nname = 'office'\nranges = ['203.0.113.16/28']\n";
+    reload(pool, "the configuration is read again changed=\"public_ip_pools\"");
+    assert_eq!(pools(), "office");
+    reload(
+        "[[public_ip_pols]]\nname = 'other'\n",
+        "line 1: 'public_ip_pols' is no key: did you mean 'public_ip_pools'?",
+    );
+    assert_eq!(pools(), "office");
+    let subnet = format!("subnet = '10.7.0.0/20'\n{pool}");
+    reload(&subnet, "taken by the next start of the daemon keys=\"subnet\"");
+    assert_eq!(daemon.json(["host", "show"])["libvirt"]["up"], true);
 }

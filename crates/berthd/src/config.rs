@@ -1,6 +1,6 @@
-//! The operator's wishes: a TOML file, and flags that win over it.
+//! What the daemon runs with: the layers ([`crate::layers`]) put together, and everything held to what it must be.
 
-use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,35 +8,36 @@ use std::time::Duration;
 use berth_api::AuthSettings;
 use berth_engine::FetchPolicy;
 use berth_hypervisor::AccelChoice;
-use berth_model::metering::PriceList;
-use berth_model::{Catalog, Code, Gib, Mirror, PublicIpPool, QuotaLimits, User, VolumeType};
+use berth_model::VolumeType;
 use berth_store::Database;
 use clap::{Args, ValueEnum};
 use ipnet::Ipv4Net;
-use serde::Deserialize;
+use nix::unistd::{Group, User};
+use toml::{Table, Value};
 
-use crate::failure::Failure;
-use crate::images;
+use crate::failure::{Failure, wrong};
+use crate::keys::{Accelerator, File, LogFormat};
+use crate::layers::{self, Given};
 use crate::oidc::OidcTable;
-use crate::pools;
 use crate::tls::Tls;
 use crate::types::{self, catalog};
+use crate::{images, pools};
 
 /// Where the configuration is looked for if no flag says.
 const CONFIG: &str = "/etc/berth/berthd.toml";
 
 /// What may be given on the command line.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(crate) struct Flags {
     /// The configuration file [default: /etc/berth/berthd.toml, if it is there]
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Where instances, volumes, images and the database are kept [default: /var/lib/berth]
     #[arg(long, global = true, value_name = "DIR")]
-    state_dir: Option<PathBuf>,
+    state_dir: Option<String>,
     /// The socket to serve [default: /run/berth/berth.sock]
     #[arg(long, global = true, value_name = "PATH", env = "BERTH_SOCKET")]
-    socket: Option<PathBuf>,
+    socket: Option<String>,
     /// libvirt's URI [default: qemu:///system]
     #[arg(long, global = true, value_name = "URI")]
     libvirt_uri: Option<String>,
@@ -51,66 +52,46 @@ pub(crate) struct Flags {
     log_format: Option<LogFormat>,
 }
 
-/// What guests run on.
-#[derive(Debug, Clone, Copy, ValueEnum, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Accelerator {
-    /// KVM where it works, else TCG with a warning.
-    Auto,
-    /// KVM, whatever the host looks like.
-    Kvm,
-    /// Emulation.
-    Tcg,
-}
+impl Flags {
+    /// The configuration file, if there is one: the operator's must be there, the usual one needn't.
+    pub(crate) fn file(&self) -> Result<Option<(&Path, String)>, Failure> {
+        let path = self.config.as_deref().unwrap_or(Path::new(CONFIG));
+        match std::fs::read_to_string(path) {
+            Ok(text) => Ok(Some((path, text))),
+            Err(error) if self.config.is_none() && error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(wrong("config", &format!("{}: {error}", path.display()))),
+        }
+    }
 
-/// How the log is written.
-#[derive(Debug, Clone, Copy, Default, ValueEnum, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum LogFormat {
-    /// Lines for people.
-    #[default]
-    Text,
-    /// One JSON object a line.
-    Json,
-}
-
-/// The configuration file. Durations are in seconds.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct File {
-    state_dir: Option<PathBuf>,
-    socket: Option<PathBuf>,
-    socket_group: Option<String>,
-    libvirt_uri: Option<String>,
-    database: Option<String>,
-    accelerator: Option<Accelerator>,
-    log_format: Option<LogFormat>,
-    qemu_user: Option<String>,
-    subnet: Option<Ipv4Net>,
-    transit: Option<Ipv4Net>,
-    outbound_nat: Option<bool>,
-    stop_grace: Option<u64>,
-    reboot_grace: Option<u64>,
-    resize_confirm_window: Option<u64>,
-    libvirt_patience: Option<u64>,
-    parallel_steps: Option<usize>,
-    call_deadline: Option<u64>,
-    types: Vec<toml::Table>,
-    catalog: Option<PathBuf>,
-    image_mirror: Option<Mirror>,
-    image_user: Option<String>,
-    image_size_max: Option<Gib>,
-    fetch_private: Option<bool>,
-    volume_types: Vec<VolumeType>,
-    disk_overcommit: Option<f64>,
-    quotas: QuotaLimits,
-    low_space_mib: Option<u64>,
-    public_ip_pools: Vec<PublicIpPool>,
-    operators: Vec<User>,
-    local_users: BTreeMap<String, User>,
-    prices: PriceList,
-    tls: Option<Tls>,
-    oidc: Option<OidcTable>,
+    /// What the flags say of the keys.
+    fn given(&self) -> Vec<Given> {
+        let flag = |by: &str, path: &[&'static str], value: Option<&str>| {
+            value.map(|value| Given {
+                by: by.to_owned(),
+                path: path.to_vec(),
+                value: Value::String(value.to_owned()),
+            })
+        };
+        let accelerator = self.accelerator.as_ref().and_then(ValueEnum::to_possible_value);
+        let log_format = self.log_format.as_ref().and_then(ValueEnum::to_possible_value);
+        let given = [
+            flag("--state-dir", &["state_dir"], self.state_dir.as_deref()),
+            flag("--socket", &["socket"], self.socket.as_deref()),
+            flag("--libvirt-uri", &["libvirt_uri"], self.libvirt_uri.as_deref()),
+            flag("--database", &["database"], self.database.as_deref()),
+            flag(
+                "--accelerator",
+                &["accelerator"],
+                accelerator.as_ref().map(|value| value.get_name()),
+            ),
+            flag(
+                "--log-format",
+                &["log", "format"],
+                log_format.as_ref().map(|value| value.get_name()),
+            ),
+        ];
+        given.into_iter().flatten().collect()
+    }
 }
 
 /// What the daemon runs with.
@@ -121,6 +102,7 @@ pub(crate) struct Config {
     pub(crate) socket_group: Option<String>,
     pub(crate) libvirt_uri: String,
     pub(crate) database: Database,
+    pub(crate) log_filter: String,
     pub(crate) log_format: LogFormat,
     pub(crate) qemu_user: Option<String>,
     pub(crate) image_user: Option<String>,
@@ -128,91 +110,118 @@ pub(crate) struct Config {
     pub(crate) transit: Ipv4Net,
     pub(crate) outbound_nat: bool,
     pub(crate) call_deadline: Duration,
-    pub(crate) catalog: Catalog,
-    pub(crate) image_mirror: Option<Mirror>,
     pub(crate) auth: AuthSettings,
     pub(crate) tls: Option<Tls>,
     pub(crate) engine: berth_engine::Settings,
+    /// All of it as it was written, with the defaults.
+    pub(crate) table: Table,
 }
 
 /// The longest state directory in bytes: below it a guest's socket has to fit into 107 (unix(7), `sun_path`).
 const STATE_DIR_MAX: usize = 40;
 
 impl Config {
-    /// Reads the file, then the flags.
-    pub(crate) fn load(flags: Flags) -> Result<Self, Failure> {
-        let file = read(flags.config.as_deref())?;
-        let state_dir = flags
-            .state_dir
-            .or(file.state_dir)
-            .unwrap_or_else(|| "/var/lib/berth".into());
-        check_state_dir(&state_dir)?;
-        let database = match flags.database.or(file.database) {
+    /// Reads the file, the environment and the flags.
+    pub(crate) fn load(flags: &Flags) -> Result<Self, Failure> {
+        Self::read(flags, std::env::vars_os())
+    }
+
+    fn read(flags: &Flags, environment: impl Iterator<Item = (OsString, OsString)>) -> Result<Self, Failure> {
+        let file = flags.file()?.map(|(path, text)| layers::of_file(path, &text));
+        let environment = layers::of_environment(environment)?;
+        let layers = vec![file.transpose()?.unwrap_or_default(), environment, flags.given()];
+        Self::of(layers::put_together(layers)?)
+    }
+
+    /// Makes sure of all that a table says.
+    pub(crate) fn of(table: Table) -> Result<Self, Failure> {
+        let file = layers::parse(&table).map_err(|error| wrong("config", &error))?;
+        check_state_dir(&file.state_dir)?;
+        check_filter(&file.log.filter)?;
+        let database = match &file.database {
             Some(text) => text.parse().map_err(|error| wrong("database", &error))?,
-            None => Database::Sqlite(state_dir.join("berth.db")),
+            None => Database::Sqlite(file.state_dir.join("berth.db")),
         };
-        let defaults = berth_engine::Settings::default();
-        let seconds = |given: Option<u64>, otherwise| given.map_or(otherwise, Duration::from_secs);
-        let engine = berth_engine::Settings {
-            types: catalog(file.types)?,
-            accelerator: match flags.accelerator.or(file.accelerator).unwrap_or(Accelerator::Auto) {
-                Accelerator::Auto => AccelChoice::Auto,
-                Accelerator::Kvm => AccelChoice::Kvm,
-                Accelerator::Tcg => AccelChoice::Tcg,
-            },
-            stop_grace: seconds(file.stop_grace, defaults.stop_grace),
-            reboot_grace: seconds(file.reboot_grace, defaults.reboot_grace),
-            resize_confirm_window: file.resize_confirm_window.map(Duration::from_secs),
-            libvirt_patience: seconds(file.libvirt_patience, defaults.libvirt_patience),
-            parallel_steps: file.parallel_steps.unwrap_or(defaults.parallel_steps).max(1),
-            subnet: file.subnet.unwrap_or(defaults.subnet),
-            volume_types: volume_types(file.volume_types, defaults.volume_types)?,
-            disk_overcommit: overcommit(file.disk_overcommit.unwrap_or(defaults.disk_overcommit))?,
-            fetch: FetchPolicy {
-                allow_private: file.fetch_private.unwrap_or_default(),
-                size_max: file.image_size_max.map_or(defaults.fetch.size_max, Gib::bytes),
-                ..defaults.fetch
-            },
-            pools: pools::checked(file.public_ip_pools)?,
-            prices: file.prices,
-            quotas: file.quotas,
-            ..defaults
-        };
+        let engine = engine(&file)?;
         types::check_prices(&engine)?;
-        check_subnet(engine.subnet)?;
-        let transit = file.transit.unwrap_or(Ipv4Net::new_assert([100, 64, 0, 0].into(), 20));
-        pools::apart(engine.subnet, transit, &engine.pools)?;
+        pools::apart(engine.subnet, file.transit, &engine.pools)?;
         Ok(Self {
-            socket: flags
-                .socket
-                .or(file.socket)
-                .unwrap_or_else(|| "/run/berth/berth.sock".into()),
+            state_dir: file.state_dir,
+            socket: file.socket,
             auth: AuthSettings {
                 operators_group: file.socket_group.clone(),
                 operators: file.operators,
                 local_users: file.local_users,
                 oidc: file.oidc.map(OidcTable::open).transpose()?.map(Arc::new),
             },
+            tls: file.tls,
             socket_group: file.socket_group,
-            libvirt_uri: flags
-                .libvirt_uri
-                .or(file.libvirt_uri)
-                .unwrap_or_else(|| "qemu:///system".to_owned()),
-            log_format: flags.log_format.or(file.log_format).unwrap_or_default(),
+            libvirt_uri: file.libvirt_uri,
+            database,
+            log_filter: file.log.filter,
+            log_format: file.log.format,
             qemu_user: file.qemu_user,
             image_user: file.image_user,
-            low_space: file.low_space_mib.map_or(berth_storage::LOW_SPACE, |mib| mib << 20),
-            transit,
-            outbound_nat: file.outbound_nat.unwrap_or(true),
-            call_deadline: seconds(file.call_deadline, Duration::from_secs(30)),
-            catalog: images::catalog(file.catalog.as_deref())?,
-            image_mirror: file.image_mirror,
-            tls: file.tls,
-            state_dir,
-            database,
+            low_space: file.low_space_mib << 20,
+            transit: file.transit,
+            outbound_nat: file.outbound_nat,
+            call_deadline: Duration::from_secs(file.call_deadline),
             engine,
+            table,
         })
     }
+
+    /// Makes sure of what it names of this host.
+    pub(crate) fn check_host(&self) -> Result<(), Failure> {
+        if let Some(name) = &self.socket_group {
+            group("socket_group", name)?;
+        }
+        for (key, name) in [("qemu_user", &self.qemu_user), ("image_user", &self.image_user)] {
+            if let Some(name) = name {
+                let found = User::from_name(name).ok().flatten();
+                found.ok_or_else(|| wrong(key, &format!("there is no user '{name}' on this host")))?;
+            }
+        }
+        self.tls.as_ref().map(Tls::load).transpose().map(drop)
+    }
+}
+
+/// The group of that name.
+pub(crate) fn group(key: &str, name: &str) -> Result<Group, Failure> {
+    let found = Group::from_name(name).ok().flatten();
+    found.ok_or_else(|| wrong(key, &format!("there is no group '{name}' on this host")))
+}
+
+fn engine(file: &File) -> Result<berth_engine::Settings, Failure> {
+    let defaults = berth_engine::Settings::default();
+    berth_model::check_subnet(file.subnet).map_err(|error| wrong("subnet", &error))?;
+    Ok(berth_engine::Settings {
+        types: catalog(file.types.clone())?,
+        accelerator: match file.accelerator {
+            Accelerator::Auto => AccelChoice::Auto,
+            Accelerator::Kvm => AccelChoice::Kvm,
+            Accelerator::Tcg => AccelChoice::Tcg,
+        },
+        stop_grace: Duration::from_secs(file.stop_grace),
+        reboot_grace: Duration::from_secs(file.reboot_grace),
+        resize_confirm_window: file.resize_confirm_window.map(Duration::from_secs),
+        libvirt_patience: Duration::from_secs(file.libvirt_patience),
+        parallel_steps: file.parallel_steps.max(1),
+        subnet: file.subnet,
+        volume_types: volume_types(file.volume_types.clone(), defaults.volume_types)?,
+        disk_overcommit: overcommit(file.disk_overcommit)?,
+        catalog: images::catalog(file.catalog.as_deref())?,
+        image_mirror: file.image_mirror.clone(),
+        fetch: FetchPolicy {
+            allow_private: file.fetch_private,
+            size_max: file.image_size_max.bytes(),
+            ..defaults.fetch
+        },
+        pools: pools::checked(file.public_ip_pools.clone())?,
+        prices: file.prices.clone(),
+        quotas: file.quotas.clone(),
+        ..defaults
+    })
 }
 
 /// The volume types of the file, or those there are without it.
@@ -245,20 +254,6 @@ fn overcommit(ratio: f64) -> Result<f64, Failure> {
     ))
 }
 
-fn read(path: Option<&Path>) -> Result<File, Failure> {
-    let text = match std::fs::read_to_string(path.unwrap_or(Path::new(CONFIG))) {
-        Ok(text) => text,
-        Err(error) if path.is_none() && error.kind() == std::io::ErrorKind::NotFound => return Ok(File::default()),
-        Err(error) => {
-            return Err(wrong(
-                "config",
-                &format!("{}: {error}", path.unwrap_or(Path::new(CONFIG)).display()),
-            ));
-        }
-    };
-    toml::from_str(&text).map_err(|error| wrong("config", &error))
-}
-
 fn check_state_dir(dir: &Path) -> Result<(), Failure> {
     let length = dir.as_os_str().len();
     if !dir.is_absolute() {
@@ -274,10 +269,12 @@ fn check_state_dir(dir: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
-fn check_subnet(subnet: Ipv4Net) -> Result<(), Failure> {
-    berth_model::check_subnet(subnet).map_err(|error| wrong("subnet", &error))
+fn check_filter(filter: &str) -> Result<(), Failure> {
+    let parsed = tracing_subscriber::EnvFilter::try_new(filter);
+    parsed
+        .map(drop)
+        .map_err(|error| wrong("log.filter", &format!("'{filter}': {error}")))
 }
 
-pub(crate) fn wrong(field: &str, why: &impl ToString) -> Failure {
-    Failure::new(Code::InvalidArgument, format!("{field}: {}", why.to_string()))
-}
+#[cfg(test)]
+mod tests;

@@ -42,6 +42,11 @@ impl fmt::Display for Failure {
     }
 }
 
+/// That what the operator wrote isn't right: where, and why.
+pub(crate) fn wrong(place: &str, why: &impl ToString) -> Failure {
+    Failure::new(Code::InvalidArgument, format!("{place}: {}", why.to_string()))
+}
+
 macro_rules! from {
     ($($error:ty),+) => {$(
         impl From<$error> for Failure {

@@ -1,17 +1,18 @@
-//! What only one daemon may have: the state directory and the socket.
+//! What only one daemon may have: the state directory and the socket, which systemd may hand over.
 
 use std::fs::{File, OpenOptions, Permissions};
 use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt as _;
-use std::os::unix::net::UnixStream;
+use std::os::unix::net::{UnixListener as StdListener, UnixStream};
 use std::path::Path;
 
 use berth_model::Code;
+use listenfd::ListenFd;
 use nix::fcntl::{Flock, FlockArg};
-use nix::unistd::{Group, chown};
+use nix::unistd::chown;
 use tokio::net::UnixListener;
 
-use crate::config::Config;
+use crate::config::{Config, group};
 use crate::failure::Failure;
 
 /// A lock that is held until it is dropped, or the process is gone.
@@ -24,6 +25,28 @@ pub(crate) fn state_dir(dir: &Path) -> Result<Lock, Failure> {
         &dir.join("berthd.lock"),
         &format!("the state directory {}", dir.display()),
     )
+}
+
+/// The socket that systemd hands over (sd_listen_fds(3)), if it does. Only before there is another thread: it takes the
+/// variables that say so out of the environment.
+pub(crate) fn handed_over() -> Result<Option<StdListener>, Failure> {
+    let wrong = |why: String| Failure::new(Code::InvalidArgument, format!("the socket handed over: {why}"));
+    let mut handed = ListenFd::from_env();
+    if handed.len() > 1 {
+        return Err(wrong(format!(
+            "there are {}, and one unix socket is served",
+            handed.len()
+        )));
+    }
+    handed.take_unix_listener(0).map_err(|error| wrong(error.to_string()))
+}
+
+/// Takes a socket that systemd hands over: who may connect, and when it goes, is said by its unit.
+pub(crate) fn adopt(handed: StdListener) -> Result<UnixListener, Failure> {
+    let adopted = handed
+        .set_nonblocking(true)
+        .and_then(|()| UnixListener::from_std(handed));
+    adopted.map_err(|error| Failure::internal(format!("the socket handed over: {error}")))
 }
 
 /// Takes the socket: a path that nobody serves is cleared, one that somebody serves is theirs.
@@ -78,13 +101,7 @@ fn admit(path: &Path, admitted: Admitted<'_>) -> Result<(), Failure> {
     let Some(name) = admitted.group else {
         return set_mode(path, 0o600 | others);
     };
-    let found = Group::from_name(name).ok().flatten().ok_or_else(|| {
-        Failure::new(
-            Code::InvalidArgument,
-            format!("socket_group: there is no group '{name}' on this host"),
-        )
-    })?;
-    chown(path, None, Some(found.gid))
+    chown(path, None, Some(group("socket_group", name)?.gid))
         .map_err(|error| failed("giving the socket to its group", path, &error.into()))?;
     set_mode(path, 0o660 | others)
 }

@@ -5,8 +5,7 @@ use std::path::PathBuf;
 use berth_api::{Oidc, OidcSettings};
 use serde::Deserialize;
 
-use crate::config::wrong;
-use crate::failure::Failure;
+use crate::failure::{Failure, wrong};
 use crate::tls::certificates;
 
 /// The issuer, and what its tokens have to say.
@@ -18,15 +17,9 @@ pub(crate) struct OidcTable {
     /// What they have to be meant for.
     audience: String,
     /// The claim that becomes the user's name, behind `oidc:`.
-    #[serde(default = "subject")]
     claim: String,
     /// Who vouches for the issuer's server, as PEM; the system's authorities if not set.
     ca: Option<PathBuf>,
-}
-
-/// The one claim that an issuer never gives to somebody else (OpenID Connect Core 1.0, 5.7).
-fn subject() -> String {
-    "sub".to_owned()
 }
 
 impl OidcTable {

@@ -3,8 +3,7 @@
 use berth_model::{AddressRange, PublicIpPool};
 use ipnet::Ipv4Net;
 
-use crate::config::wrong;
-use crate::failure::Failure;
+use crate::failure::{Failure, wrong};
 
 /// The longest name of an interface in bytes (`IFNAMSIZ`).
 const INTERFACE_MAX: usize = 15;

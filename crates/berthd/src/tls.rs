@@ -18,10 +18,9 @@ use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{RootCertStore, ServerConfig};
 use serde::Deserialize;
 
-use crate::config::wrong;
-use crate::failure::Failure;
+use crate::failure::{Failure, wrong};
 
-/// Where and with what TLS is served.
+/// Where and with what TLS is served. Its keys are told of in `crate::keys`.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Tls {

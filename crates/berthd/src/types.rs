@@ -5,8 +5,7 @@ use std::collections::HashSet;
 use berth_engine::Settings;
 use berth_model::{Code, InstanceType};
 
-use crate::config;
-use crate::failure::Failure;
+use crate::failure::{self, Failure};
 
 /// The catalog: the file's if it has one, else the default.
 pub(crate) fn catalog(written: Vec<toml::Table>) -> Result<Vec<InstanceType>, Failure> {
@@ -42,17 +41,17 @@ pub(crate) fn check_prices(settings: &Settings) -> Result<(), Failure> {
     let prices = &settings.prices;
     if let Some(name) = prices.instance.keys().next() {
         let message = format!("an instance costs what the price_per_hour of its type says: '{name}' belongs there");
-        return Err(config::wrong("prices.instance", &message));
+        return Err(failure::wrong("prices.instance", &message));
     }
     let type_named = |name: &&String| settings.volume_types.iter().any(|known| known.name == **name);
     if let Some(name) = prices.volume.keys().find(|name| !type_named(name)) {
         let message = format!("there is no volume type '{name}' in this configuration");
-        return Err(config::wrong("prices.volume", &message));
+        return Err(failure::wrong("prices.volume", &message));
     }
     let pool_named = |name: &&String| settings.pools.iter().any(|pool| pool.name == **name);
     if let Some(name) = prices.public_ip.keys().find(|name| !pool_named(name)) {
         let message = format!("there is no pool of public IPs '{name}' in this configuration");
-        return Err(config::wrong("prices.public_ip", &message));
+        return Err(failure::wrong("prices.public_ip", &message));
     }
     Ok(())
 }

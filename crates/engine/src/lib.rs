@@ -129,7 +129,7 @@ impl Engine {
         let wake = Arc::new(Notify::new());
         let actors = Actors::new(Arc::clone(&world), Arc::clone(&wake));
         let broken = |error: ClaimError| EngineError::Internal(error.to_string());
-        usage::set_prices(&world).await?;
+        usage::set_prices(&world, &world.settings()).await?;
         for mut claim in world.store.in_flight().await? {
             let plan = berth_ops::resume(&mut claim).await.map_err(broken)?;
             tracing::info!(instance = %claim.instance(), state = %claim.position().state(), ?plan, "found in flight");
@@ -172,9 +172,12 @@ impl Engine {
     /// Goes on with other settings: for what begins from now on, and at once for the networks of guests that run.
     ///
     /// `accelerator`, `parallel_steps` and `subnet` are looked at only by [`Engine::start`] or the first guest.
-    pub fn set_settings(&self, settings: Settings) {
+    pub async fn set_settings(&self, settings: Settings) -> Result<(), EngineError> {
+        usage::set_prices(&self.world, &settings).await?;
+        self.world.store.set_default_quotas(settings.quotas.clone());
         self.world.set_settings(settings);
         self.reconcile_soon();
+        Ok(())
     }
 
     /// Has the reconciler look now.

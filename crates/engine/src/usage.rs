@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use tokio::time::MissedTickBehavior;
 
 use crate::world::World;
-use crate::{Engine, EngineError};
+use crate::{Engine, EngineError, Settings};
 
 /// How often it is written down that the host is alive. It is as much time as a loss of power may leave unbilled, and
 /// one small durable write: some 9,000 a day, less than a disk notices.
@@ -91,8 +91,7 @@ impl Engine {
 }
 
 /// Has the operator's prices be in force from now on.
-pub(crate) async fn set_prices(world: &World) -> Result<(), StoreError> {
-    let settings = &world.settings;
+pub(crate) async fn set_prices(world: &World, settings: &Settings) -> Result<(), StoreError> {
     let types = settings.types.iter();
     let list = PriceList {
         instance: types.map(|entry| (entry.name.clone(), entry.price_per_hour)).collect(),

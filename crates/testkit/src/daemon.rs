@@ -357,6 +357,6 @@ fn command(host: &Host, args: &[String]) -> Command {
         .arg(socket(host))
         .args(args);
     command.env("BERTH_FAULT_FILE", faults(host));
-    command.env("BERTH_LOG", "debug,sqlx=warn,hyper=warn");
+    command.env("BERTHD_LOG__FILTER", "debug,sqlx=warn,hyper=warn");
     command
 }

@@ -1,4 +1,4 @@
-//! What is generated: parts of `ARCHITECTURE.md`, and the OpenAPI document.
+//! What is generated: parts of `ARCHITECTURE.md`, the OpenAPI document, and the example of a configuration.
 
 use std::path::{Path, PathBuf};
 
@@ -22,7 +22,7 @@ pub(crate) fn root() -> PathBuf {
 
 /// Every generated file.
 pub(crate) fn all() -> anyhow::Result<Vec<Generated>> {
-    Ok(vec![architecture()?, openapi()?])
+    Ok(vec![architecture()?, openapi()?, configuration()])
 }
 
 fn architecture() -> anyhow::Result<Generated> {
@@ -39,6 +39,13 @@ fn openapi() -> anyhow::Result<Generated> {
         path: root().join("crates/api/openapi.json"),
         text,
     })
+}
+
+fn configuration() -> Generated {
+    Generated {
+        path: root().join("crates/berthd/berthd.toml"),
+        text: berthd::reference::example(),
+    }
 }
 
 /// Puts `new` between the two comments that name the part.

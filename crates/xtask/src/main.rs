@@ -1,7 +1,7 @@
 //! Development only: writes what is generated, and checks that the tree is tidy.
 //!
-//! `cargo run -p xtask` writes the diagram and the matrix into `ARCHITECTURE.md` and the OpenAPI document into
-//! `crates/api/openapi.json`. The tests of this package fail when they aren't current, when a dependency points
+//! `cargo run -p xtask` writes the diagram and the matrix into `ARCHITECTURE.md`, the OpenAPI document into
+//! `crates/api/openapi.json` and every key of the configuration into `crates/berthd/berthd.toml`. The tests of this package fail when they aren't current, when a dependency points
 //! upwards, or when a file is untidy.
 
 mod generated;
