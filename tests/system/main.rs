@@ -30,6 +30,7 @@ mod merge;
 mod network_matrix;
 mod once;
 mod outside;
+mod package;
 mod people;
 mod port;
 mod public_ip;
