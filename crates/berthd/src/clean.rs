@@ -134,7 +134,13 @@ fn state(dir: &Path, database: &Database) -> Result<(), Failure> {
         }
     }
     remove(std::fs::remove_file(dir.join("berthd.lock")), dir)?;
-    for sub in ["images", "volumes", "instances", "downloads", "tmp", "network"] {
+    for log in std::fs::read_dir(dir.join("audit")).into_iter().flatten().flatten() {
+        let name = log.file_name();
+        if name.as_encoded_bytes().starts_with(b"audit") && name.as_encoded_bytes().ends_with(b".log") {
+            remove(std::fs::remove_file(log.path()), &log.path())?;
+        }
+    }
+    for sub in ["images", "volumes", "instances", "downloads", "tmp", "network", "audit"] {
         // A directory with something unknown in it stays, and so does the one above it.
         let _ = std::fs::remove_dir(dir.join(sub));
     }
