@@ -68,7 +68,7 @@ pub(crate) fn takes(method: &str, path: &str) -> Option<Takes> {
         ["tokens"] if method == "POST" => return Some(Takes::UserWithoutToken),
         ["tokens"] | ["tokens", _] => return Some(Takes::User),
         // The operator's: the host, what projects there are, and who did what.
-        ["host", ..] | ["projects"] | ["audit"] | ["usage", "verify"] => return Some(Takes::Operator),
+        ["host", ..] | ["projects" | "audit"] | ["usage", "verify"] => return Some(Takes::Operator),
         ["projects", _] => "project",
         ["projects", _, "members", ..] => "members",
         // Who speaks with a guest does more than look.
