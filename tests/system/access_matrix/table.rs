@@ -69,7 +69,7 @@ pub(crate) fn takes(method: &str, path: &str) -> Option<Takes> {
         ["tokens"] | ["tokens", _] => return Some(Takes::User),
         // The operator's: the host, what projects there are, and who did what.
         ["host", ..] | ["projects" | "audit"] | ["usage", "verify"] => return Some(Takes::Operator),
-        ["projects", _] => "project",
+        ["projects", _] | ["projects", _, "quota"] => "project",
         ["projects", _, "members", ..] => "members",
         // Who speaks with a guest does more than look.
         ["instances", _, "console"] | ["instances", _, "tcp", _] => return Some(Takes::Role(Is::Member)),

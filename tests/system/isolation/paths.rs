@@ -69,7 +69,8 @@ pub(super) fn by_path(two: &Two<'_>, document: &Value) -> usize {
             for (_, id) in ids {
                 let body = body(&method, &path);
                 let (status, what) = two.same(id, |id| (method.clone(), place.replace("{}", id), body.to_owned()));
-                let operators = path == "/v1/projects/{project}" && method != "GET";
+                let project = matches!(path.as_str(), "/v1/projects/{project}" | "/v1/projects/{project}/quota");
+                let operators = project && method != "GET";
                 assert_eq!(status, if operators { 403 } else { 404 }, "{what}");
                 asked += 1;
             }
