@@ -9,6 +9,7 @@
 //!   /v1/volumes     volume      /v1/snapshots snapshot  every error     problem
 //!   /v1/catalog     catalog     /v1/instances/{instance}/history        history
 //!   /v1/vpcs        vpc         /v1/subnets   subnet    /v1/security-groups  security_group
+//!   /v1/stats       stats       /healthz, /readyz               health
 //!   /v1/ports       port        /v1/public-ips, /v1/public-ip-pools     public_ip
 //!   /v1/usage       usage
 //! ```
@@ -18,6 +19,7 @@ mod audit;
 mod catalog;
 mod check;
 mod event;
+mod health;
 mod history;
 mod host;
 mod image;
@@ -32,6 +34,7 @@ mod public_ip;
 mod quota;
 mod security_group;
 mod snapshot;
+mod stats;
 mod subnet;
 mod usage;
 mod volume;
@@ -45,6 +48,7 @@ pub use audit::{AuditEntryView, AuditQuery};
 pub use catalog::CatalogEntryView;
 pub use check::{FindingView, HostCheck};
 pub use event::EventView;
+pub use health::{CheckView, HealthView};
 pub use history::{Happened, HistoryEntry, StepOutcome};
 pub use host::{HostView, KvmView, LinkView};
 pub use image::{ImageListQuery, ImageSettings, ImageView, PropertiesView, PullImage};
@@ -64,6 +68,7 @@ pub use security_group::{
     ChangeSecurityGroup, CreateRule, CreateSecurityGroup, RuleView, SecurityGroupQuery, SecurityGroupView,
 };
 pub use snapshot::{CreateSnapshot, SnapshotInstance, SnapshotQuery, SnapshotView};
+pub use stats::{DiskStatsView, InstanceStatsView, NicStatsView, StatsView};
 pub use subnet::{ChangeSubnet, CreateSubnet, SubnetQuery, SubnetView};
 pub use usage::{BrokenEntryView, UsageLineView, UsageQuery, UsageVerifiedView, UsageView, VerifyUsageQuery};
 pub use volume::{

@@ -16,6 +16,7 @@ mod check;
 mod door;
 mod event;
 mod extract;
+mod health;
 mod history;
 mod host;
 mod image;
@@ -25,6 +26,7 @@ mod keypair;
 mod lifecycle;
 mod linger;
 mod metadata;
+mod metrics;
 mod once;
 mod operation;
 mod peer;
@@ -37,6 +39,7 @@ mod request_id;
 mod resize;
 mod security_group;
 mod snapshot;
+mod stats;
 mod stream;
 mod subnet;
 mod token;
@@ -73,6 +76,7 @@ struct App {
     about: Arc<About>,
     auth: Arc<Auth>,
     audit: Audit,
+    metrics: metrics::Metrics,
 }
 
 /// What the daemon knows of itself and the engine doesn't.
@@ -117,7 +121,10 @@ fn described() -> OpenApiRouter<App> {
         .merge(event::routes())
         .merge(usage::routes())
         .merge(host::routes())
-        .merge(check::routes());
+        .merge(check::routes())
+        .merge(stats::routes())
+        .merge(metrics::routes())
+        .merge(health::routes());
     once::describe(router.get_openapi_mut());
     auth::describe(router.get_openapi_mut());
     router
@@ -136,6 +143,7 @@ pub fn router(engine: Engine, about: About, auth: AuthSettings, audit: Audit) ->
         about: Arc::new(about),
         auth: Arc::new(Auth::new(auth)),
         audit,
+        metrics: metrics::Metrics::default(),
     };
     router
         .route(
@@ -149,5 +157,6 @@ pub fn router(engine: Engine, about: About, auth: AuthSettings, audit: Audit) ->
         .layer(DefaultBodyLimit::max(BODY_MAX))
         .layer(axum::middleware::from_fn(linger::linger))
         .layer(axum::middleware::from_fn(request_id::give))
+        .layer(axum::middleware::from_fn_with_state(app.clone(), metrics::timed))
         .with_state(app)
 }

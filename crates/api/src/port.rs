@@ -49,7 +49,7 @@ fn view(detail: &PortDetail) -> PortView {
     }
 }
 
-fn counted(counters: Counters) -> CountersView {
+pub(crate) fn counted(counters: Counters) -> CountersView {
     CountersView {
         rx_bytes: counters.rx_bytes,
         rx_packets: counters.rx_packets,

@@ -130,7 +130,9 @@ impl From<EngineError> for ApiError {
                 problem.0.operation = operation.map(|id| id.to_string());
             }
             EngineError::WrongState { state, .. } => problem.0.state = Some(state.to_string()),
-            EngineError::Internal(_) | EngineError::Io { .. } => tracing::error!(%error, "a request failed"),
+            EngineError::Internal(_) | EngineError::NotMeasured(_) | EngineError::Io { .. } => {
+                tracing::error!(%error, "a request failed");
+            }
             EngineError::Store(StoreError::VolumeRefused {
                 state,
                 allowed,

@@ -13,7 +13,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use berth_model::{GuestEvent, InstanceId, OperationId};
 use berth_store::{Claim, StoreError, TaskClaim};
@@ -51,7 +51,13 @@ pub(crate) enum Message {
     /// Merge what can be merged of its volumes.
     Merge,
     /// Look at the guest, because of this event or because it is time.
-    Look(Option<GuestEvent>),
+    Look(Option<Heard>),
+}
+
+/// An event of libvirt, and when it was heard of.
+pub(crate) struct Heard {
+    pub(crate) event: GuestEvent,
+    pub(crate) at: Instant,
 }
 
 /// The tasks of all instances; a task is made when there is something for it to do.
@@ -155,7 +161,7 @@ impl Actors {
     }
 
     /// Has an instance's task look at the guest.
-    pub(crate) fn look(self: &Arc<Self>, id: InstanceId, event: Option<GuestEvent>) {
+    pub(crate) fn look(self: &Arc<Self>, id: InstanceId, event: Option<Heard>) {
         self.tell(id, Message::Look(event));
     }
 

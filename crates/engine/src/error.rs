@@ -81,6 +81,9 @@ pub enum EngineError {
         /// What the kernel said.
         source: std::io::Error,
     },
+    /// What instances use can't be told.
+    #[error("what instances use can't be told: {0}")]
+    NotMeasured(String),
     /// A defect of Berth.
     #[error("{0}: a defect of Berth, please report it with the daemon's log")]
     Internal(String),
@@ -105,7 +108,7 @@ impl EngineError {
             Self::Storage(error) => error.code(),
             Self::Network(error) | Self::NotInForce(error) => error.code(),
             Self::Nic { code, .. } => *code,
-            Self::Io { .. } | Self::Internal(_) => Code::Internal,
+            Self::Io { .. } | Self::NotMeasured(_) | Self::Internal(_) => Code::Internal,
         }
     }
 
@@ -123,6 +126,7 @@ impl EngineError {
             | Self::NotInForce(_)
             | Self::Nic { .. }
             | Self::Io { .. }
+            | Self::NotMeasured(_)
             | Self::Internal(_) => None,
         }
     }

@@ -12,7 +12,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use crate::actor::{Actors, Job, Message, Owned};
+use crate::actor::{Actors, Heard, Job, Message, Owned};
 use crate::context::{Context, Signal, Watch};
 use crate::look::{let_go, look};
 use crate::merge::merge_live;
@@ -109,17 +109,22 @@ impl Task {
                 self.queue.push_back(job);
             }
             (Message::Merge, None) => self.merge().await,
-            (Message::Look(Some(event)), Some(running)) => {
+            (Message::Look(Some(Heard { event, at: heard })), Some(running)) => {
                 let at = Timestamp::now();
                 let _ = running.signals.send(Signal::Guest(event.clone()));
+                self.actors.world.metrics.heard(heard);
                 // Written down after the step was told, so that nothing waits for it.
                 if let Some(operation) = running.operation {
                     self.note(operation, at, &event).await;
                 }
             }
             (Message::Merge | Message::Look(None), Some(_)) => {}
-            (Message::Look(event), None) => {
-                look(&self.actors.world, self.id, event.as_ref()).await;
+            (Message::Look(heard), None) => {
+                let event = heard.as_ref().map(|heard| &heard.event);
+                look(&self.actors.world, self.id, event).await;
+                if let Some(heard) = &heard {
+                    self.actors.world.metrics.heard(heard.at);
+                }
                 self.settle().await;
                 match event {
                     // One that ended early failed, or made way: the reconciler begins it again.

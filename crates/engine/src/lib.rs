@@ -24,6 +24,7 @@ mod error;
 mod facts;
 mod finding;
 mod guest;
+mod health;
 mod history;
 mod host;
 mod image;
@@ -33,6 +34,7 @@ mod keypair;
 mod look;
 mod merge;
 mod metadata;
+mod metrics;
 mod network;
 mod nics;
 mod operation;
@@ -40,6 +42,8 @@ mod port;
 mod project;
 mod public_ip;
 mod quota;
+mod readings;
+mod recent;
 mod recipes;
 mod reconcile;
 mod release;
@@ -49,6 +53,7 @@ mod servers;
 mod settings;
 mod snapshot;
 mod space;
+mod stats;
 mod task_run;
 mod tasks;
 mod token;
@@ -58,11 +63,12 @@ mod vpc;
 mod wiring;
 mod world;
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-pub use berth_hypervisor::Link;
-use berth_hypervisor::{Hypervisor, Notice};
+pub use berth_hypervisor::{DiskStats, GuestStats, Link};
+use berth_hypervisor::{DomainEvent, Hypervisor, Notice};
 pub use berth_network::Counters;
 use berth_network::Network;
 pub use berth_storage::FetchPolicy;
@@ -73,14 +79,15 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::JoinHandle;
 
 pub use berth_store::{
-    ChangeSubnet, Consistency, DEFAULT_PROJECT, EventRecord, Fault, GroupRecord, ImageRecord, InstanceRecord,
-    KeyPairRecord, MemberRecord, Once, OperationRecord, Page, Phase, PortFilter, PortRecord, ProjectRecord,
-    PublicIpRecord, QuotaRecord, Requester, RuleRecord, SnapshotRecord, StoreError, SubnetRecord, TokenRecord,
-    VolumeRecord, VpcRecord,
+    ChangeSubnet, Consistency, DEFAULT_PROJECT, EventRecord, Fault, GroupRecord, ImageRecord, InstanceLine,
+    InstanceRecord, KeyPairRecord, MemberRecord, Once, OperationRecord, Page, Phase, PortFilter, PortRecord,
+    ProjectRecord, PublicIpRecord, QuotaRecord, Requester, RuleRecord, SnapshotRecord, StoreError, SubnetRecord,
+    TokenRecord, VolumeRecord, VpcRecord,
 };
 pub use create::{CreateInstances, NewOrExisting, WantedNic, WantedVolume};
 pub use error::EngineError;
 pub use finding::Finding;
+pub use health::Check;
 pub use history::{Happened, History, HistoryEntry, StepEnd};
 pub use host::HostStatus;
 pub use image::{NewImage, PullImage};
@@ -92,13 +99,14 @@ pub use public_ip::{PoolDetail, PublicIpDetail, WantedPublicIp};
 pub use reconcile::Done;
 pub use security_group::GroupDetail;
 pub use settings::Settings;
+pub use stats::{InstanceStats, NicStats, Sample};
 pub use token::{BadToken, CreateToken, NewToken, TOKEN_PREFIX, TOKEN_TTL, token_without_secret};
 pub use usage::{UsageReport, WantedUsage};
 pub use volume::{CreateVolume, VolumeFrom};
 pub use vpc::{CreateSubnet, SubnetDetail, VpcDetail};
 pub use world::{Host, Progress};
 
-use crate::actor::Actors;
+use crate::actor::{Actors, Heard};
 use crate::metadata::Guests;
 use crate::servers::Servers;
 use crate::world::World;
@@ -190,7 +198,9 @@ impl Engine {
 async fn listen(actors: Arc<Actors>, mut notices: UnboundedReceiver<Notice>, wake: Arc<Notify>) {
     while let Some(notice) = notices.recv().await {
         match notice {
-            Notice::Event(event) => actors.look(event.domain, Some(event.event)),
+            Notice::Event(DomainEvent { domain, event, heard }) => {
+                actors.look(domain, Some(Heard { event, at: heard }));
+            }
             Notice::Up => {
                 tracing::info!("libvirt is reached");
                 // What guests run on is found out now, not by the first create: libvirt takes seconds to look at QEMU.
@@ -213,8 +223,13 @@ async fn keep_reconciled(world: Arc<World>, actors: Arc<Actors>, wake: Arc<Notif
             reconcile::reconcile(&world, &actors).await.map(drop)
         };
         match done.await {
-            Ok(()) => tracing::debug!(took = ?begun.elapsed(), "reconciled"),
+            Ok(()) => {
+                world.metrics.reconciled(begun.elapsed(), true);
+                world.reconciled.store(true, Ordering::Relaxed);
+                tracing::debug!(took = ?begun.elapsed(), "reconciled");
+            }
             Err(error) => {
+                world.metrics.reconciled(begun.elapsed(), false);
                 tracing::warn!(%error, "not reconciled; the next round tries again");
                 tokio::time::sleep(Duration::from_secs(1)).await;
             }

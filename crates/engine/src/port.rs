@@ -8,7 +8,7 @@ use berth_network::Counters;
 use berth_store::{ChangePort, InstanceRecord, NewPort, Page, PortFilter, PortRecord, StoreError, VpcRecord};
 
 use crate::instance::to_its_end;
-use crate::network::{Change, hostname, ports_of, publics_of, vpc_of};
+use crate::network::{Change, hostname, publics_of};
 use crate::{Engine, EngineError, blocking};
 
 /// A port that is asked for.
@@ -116,14 +116,13 @@ impl Engine {
 
     /// What a port's guest has sent and received since it was plugged in; none if it isn't.
     pub async fn port_counters(&self, port: &PortRecord) -> Result<Option<Counters>, EngineError> {
-        let mine = ports_of(&self.world, std::slice::from_ref(port)).await?;
         let Some(vpc) = self.world.store.vpc(port.vpc).await? else {
             return Ok(None);
         };
-        let network = self.world.network.clone();
+        let (network, id) = (self.world.network.clone(), port.id);
         blocking(move || {
             // One whose namespace isn't there has none.
-            let counted = network.counters(&vpc_of(&vpc), &mine).unwrap_or_default();
+            let counted = network.counters(vpc.index, &[id]).unwrap_or_default();
             Ok(counted.into_iter().next().map(|(_, counters)| counters))
         })
         .await

@@ -1,6 +1,7 @@
 //! The adapters under one roof, and the little that is known of the host as a whole.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 
 use berth_domain_xml::Accel;
@@ -12,8 +13,12 @@ use berth_store::{Store, StoreError};
 use jiff::Timestamp;
 use tokio::runtime::Handle;
 
+use crate::health::Check;
 use crate::metadata::Guests;
+use crate::metrics::Metrics;
+use crate::recent::Recent;
 use crate::servers::Servers;
+use crate::stats::Sample;
 use crate::{Settings, automatic};
 
 /// The adapters, and what all instances share.
@@ -37,6 +42,14 @@ pub(crate) struct World {
     pub(crate) progress: Mutex<HashMap<OperationId, Progress>>,
     /// Instances that something waits to be done about.
     pub(crate) waiting: Mutex<HashSet<InstanceId>>,
+    /// What is counted here.
+    pub(crate) metrics: Metrics,
+    /// What instances used a moment ago, or why that can't be told.
+    pub(crate) samples: Recent<Result<Arc<Sample>, String>>,
+    /// Whether the daemon was ready a moment ago.
+    pub(crate) readiness: Recent<Vec<Check>>,
+    /// Whether the host was compared with the records since the start.
+    pub(crate) reconciled: AtomicBool,
     /// This boot of the host.
     pub(crate) boot: Option<String>,
     runtime: Handle,
@@ -96,6 +109,10 @@ impl World {
             importing: Mutex::default(),
             progress: Mutex::default(),
             waiting: Mutex::default(),
+            metrics: Metrics::default(),
+            samples: Recent::default(),
+            readiness: Recent::default(),
+            reconciled: AtomicBool::new(false),
             boot: automatic::this_boot(),
             runtime: Handle::current(),
             host: OnceLock::new(),

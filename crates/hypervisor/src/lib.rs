@@ -16,7 +16,7 @@
 //! - Events are told in order and never lost while the link is up; after [`Notice::Up`] everything is to be looked at,
 //!   since nobody knows what happened meanwhile.
 //!
-//! Architecture invariant: the only `virt`, the only `virt-sys`, and (in `ffi` and `ffi_block`) the only `unsafe` that speaks to it.
+//! Architecture invariant: the only `virt`, the only `virt-sys`, and (in `ffi` and its fellows) the only `unsafe` that speaks to it.
 
 mod disks;
 mod error;
@@ -24,11 +24,14 @@ mod event;
 mod event_loop;
 mod ffi;
 mod ffi_block;
+mod ffi_stats;
 mod host;
 mod kvm;
 mod link;
+mod metrics;
 mod plug;
 mod pool;
+mod stats;
 mod status;
 mod verbs;
 
@@ -41,6 +44,8 @@ pub use error::HypervisorError;
 pub use host::HostFacts;
 pub use kvm::{AccelChoice, KvmFacts, choose};
 pub use link::{DomainEvent, Link, Notice};
+pub use metrics::Metrics;
+pub use stats::{DiskStats, GuestStats};
 pub use verbs::DomainSummary;
 
 use crate::link::Keeper;
@@ -83,6 +88,16 @@ impl Hypervisor {
     /// Whether libvirt is reached.
     pub fn link(&self) -> Link {
         self.keeper.link().now()
+    }
+
+    /// How long libvirt takes to answer.
+    pub fn metrics(&self) -> &Metrics {
+        &self.pool.metrics
+    }
+
+    /// For how long libvirt's event loop has given no sign of life, which it does once a second.
+    pub fn loop_silent_for(&self) -> Duration {
+        event_loop::silent_for().unwrap_or(Duration::MAX)
     }
 
     /// Waits until libvirt is reached, for so long at the most.

@@ -68,6 +68,8 @@ pub struct DomainEvent {
     pub domain: InstanceId,
     /// What happened.
     pub event: GuestEvent,
+    /// When it was heard of.
+    pub heard: Instant,
 }
 
 /// The state of the link, shared with who asks.
@@ -258,7 +260,10 @@ fn keep(uri: &str, shared: &Arc<Shared>, notices: &UnboundedSender<Notice>) {
 /// Hands on what the connection of that epoch says. An older one has nothing to say about the end of a newer.
 fn listener(shared: Weak<Shared>, epoch: u64, notices: UnboundedSender<Notice>) -> Listener {
     Arc::new(move |said| match said {
-        Said::Event(domain, event) => drop(notices.send(Notice::Event(DomainEvent { domain, event }))),
+        Said::Event(domain, event) => {
+            let heard = Instant::now();
+            drop(notices.send(Notice::Event(DomainEvent { domain, event, heard })));
+        }
         Said::Closed(reason) => {
             if let Some(shared) = shared.upgrade() {
                 shared.change(|state| {

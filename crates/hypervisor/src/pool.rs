@@ -11,13 +11,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use virt::connect::Connect;
 use virt::error::Error;
 
 use crate::link::{Shared, open};
-use crate::{HypervisorError, Settings};
+use crate::{HypervisorError, Metrics, Settings};
 
 type Job = Box<dyn FnOnce(&mut Line) + Send>;
 
@@ -25,6 +25,7 @@ type Job = Box<dyn FnOnce(&mut Line) + Send>;
 pub(crate) struct Pool {
     jobs: Mutex<Sender<Job>>,
     deadline: Duration,
+    pub(crate) metrics: Metrics,
 }
 
 impl Pool {
@@ -45,6 +46,7 @@ impl Pool {
         Ok(Self {
             jobs: Mutex::new(jobs),
             deadline: settings.call_deadline,
+            metrics: Metrics::default(),
         })
     }
 
@@ -52,6 +54,28 @@ impl Pool {
     pub(crate) fn call<T: Send + 'static>(
         &self,
         call: &'static str,
+        work: impl FnOnce(&Connect) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, HypervisorError> {
+        self.call_within(call, self.deadline, work)
+    }
+
+    /// Likewise, but for no longer than that.
+    pub(crate) fn call_within<T: Send + 'static>(
+        &self,
+        call: &'static str,
+        deadline: Duration,
+        work: impl FnOnce(&Connect) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, HypervisorError> {
+        let (begun, deadline) = (Instant::now(), deadline.min(self.deadline));
+        let answer = self.ask(call, deadline, work);
+        self.metrics.count(call, begun.elapsed(), &answer);
+        answer
+    }
+
+    fn ask<T: Send + 'static>(
+        &self,
+        call: &'static str,
+        deadline: Duration,
         work: impl FnOnce(&Connect) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, HypervisorError> {
         let (reply, answer) = sync_channel(1);
@@ -66,14 +90,11 @@ impl Pool {
         let broken = || HypervisorError::Broken(format!("the call to {call} broke off"));
         let jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner).clone();
         jobs.send(job).map_err(|_| broken())?;
-        match answer.recv_timeout(self.deadline) {
+        match answer.recv_timeout(deadline) {
             Ok(result) => result,
             Err(RecvTimeoutError::Timeout) => {
                 given_up.store(true, Ordering::Release);
-                Err(HypervisorError::Deadline {
-                    call,
-                    after: self.deadline,
-                })
+                Err(HypervisorError::Deadline { call, after: deadline })
             }
             Err(RecvTimeoutError::Disconnected) => Err(broken()),
         }

@@ -98,7 +98,7 @@ impl Bed {
     fn events_until(&mut self, id: InstanceId, last: &GuestEvent) -> Vec<GuestEvent> {
         let mut seen = Vec::new();
         while seen.last() != Some(last) {
-            if let Notice::Event(DomainEvent { domain, event }) = self.next()
+            if let Notice::Event(DomainEvent { domain, event, .. }) = self.next()
                 && domain == id
             {
                 seen.push(event);

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use berth_model::PortId;
 
 use crate::namespace::inside;
-use crate::{Network, NetworkError, Port, Vpc};
+use crate::{Network, NetworkError};
 
 /// What has passed through a port since it was plugged in: `rx` is what its guest has received, `tx` what it has sent.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -29,15 +29,15 @@ pub struct Counters {
 }
 
 impl Network {
-    /// The counters of those of the ports that are plugged in.
-    pub fn counters(&self, vpc: &Vpc, ports: &[Port]) -> Result<Vec<(PortId, Counters)>, NetworkError> {
+    /// The counters of those of the ports of the VPC with that number that are plugged in.
+    pub fn counters(&self, vpc_index: u32, ports: &[PortId]) -> Result<Vec<(PortId, Counters)>, NetworkError> {
         // The thread's own, for only this thread is inside.
         const LINKS: &str = "/proc/thread-self/net/dev";
-        let text = inside(&self.namespace_name(vpc), || {
+        let text = inside(&self.inner.names.namespace(vpc_index), || {
             std::fs::read_to_string(LINKS).map_err(NetworkError::io(format!("read {LINKS}")))
         })?;
         let links: HashMap<&str, Counters> = text.lines().filter_map(parse).collect();
-        let known = |port: &Port| Some((port.id, *links.get(self.tap_name(port.id).as_str())?));
+        let known = |port: &PortId| Some((*port, *links.get(self.tap_name(*port).as_str())?));
         Ok(ports.iter().filter_map(known).collect())
     }
 }

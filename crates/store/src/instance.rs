@@ -77,6 +77,21 @@ macro_rules! instances {
 }
 pub(crate) use instances;
 
+/// Where the instance of a row stands.
+pub(crate) fn read_standing(row: &AnyRow, operation: Option<OperationId>) -> Result<Standing, StoreError> {
+    match (operation, row.maybe_parsed("stable")?) {
+        (Some(_), from) => Ok(Standing::Moving {
+            from,
+            position: read_position(row)?,
+        }),
+        (None, Some(stable)) => Ok(Standing::Resting(stable)),
+        (None, None) => Err(StoreError::corrupt(
+            "instances",
+            "one has neither a state nor an operation",
+        )),
+    }
+}
+
 impl InstanceRecord {
     /// An event about it.
     pub(crate) fn event(&self, kind: &'static str) -> NewEvent {
@@ -85,20 +100,7 @@ impl InstanceRecord {
 
     pub(crate) fn read(row: &AnyRow) -> Result<Self, StoreError> {
         let operation: Option<OperationId> = row.maybe_parsed("operation")?;
-        let stable: Option<Stable> = row.maybe_parsed("stable")?;
-        let standing = match (operation, stable) {
-            (Some(_), from) => Standing::Moving {
-                from,
-                position: read_position(row)?,
-            },
-            (None, Some(stable)) => Standing::Resting(stable),
-            (None, None) => {
-                return Err(StoreError::corrupt(
-                    "instances",
-                    "one has neither a state nor an operation",
-                ));
-            }
-        };
+        let standing = read_standing(row, operation)?;
         Ok(Self {
             id: row.parsed("id")?,
             project: row.text("project")?,

@@ -94,6 +94,9 @@ impl JournalRecord {
 
 /// Writes a line.
 pub(crate) async fn write(tx: &mut Tx, operation: OperationId, work: Work, entry: Entry) -> Result<(), StoreError> {
+    if let (EntryKind::Done, Some(took)) = (entry.kind, entry.duration) {
+        tx.counted.steps.push((work, took));
+    }
     let duration = entry
         .duration
         .map(|duration| to_number(duration.as_micros()))

@@ -1,5 +1,7 @@
 //! Operations: one action on one instance, volume or image, from claim to end. The rows stay when that is gone.
 
+use std::time::Duration;
+
 use berth_model::{Action, Code, ImageId, InstanceId, Name, OperationId, Position, Work};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -166,7 +168,7 @@ pub(crate) async fn update(tx: &mut Tx, id: OperationId, now: Progress<'_>) -> R
     let finished_at = now.phase.is_final().then(|| tx.micros());
     let update = sql(
         "UPDATE operations SET action = $1, step = $2, phase = $3, memo = $4, fault = $5, finished_at = $6 \
-                      WHERE id = $7 AND finished_at IS NULL",
+                      WHERE id = $7 AND finished_at IS NULL RETURNING action, step, created_at",
     )
     .bind(now.work.word())
     .bind(to_number(now.work.step())?)
@@ -175,13 +177,23 @@ pub(crate) async fn update(tx: &mut Tx, id: OperationId, now: Progress<'_>) -> R
     .bind(maybe_to_json(now.fault)?)
     .bind(finished_at)
     .bind(id.to_string());
-    match tx.run(update).await? {
-        1 => Ok(()),
-        _ => Err(StoreError::corrupt(
+    match tx.optional(update).await? {
+        Some(row) if now.phase.is_final() => ended(tx, &row, now.phase),
+        Some(_) => Ok(()),
+        None => Err(StoreError::corrupt(
             format!("operation {id}"),
             "what it moves refers to it and it is not in flight",
         )),
     }
+}
+
+/// Notes that the operation of a row has ended.
+fn ended(tx: &mut Tx, row: &AnyRow, phase: Phase) -> Result<(), StoreError> {
+    let took = tx.at.duration_since(row.time("created_at")?);
+    // A clock that was set back meanwhile makes it no time at all.
+    let took = Duration::try_from(took).unwrap_or_default();
+    tx.counted.ended.push((read_work(row)?, phase, took));
+    Ok(())
 }
 
 /// Writes what the step of an operation has to remember.
@@ -192,13 +204,18 @@ pub(crate) async fn save_memo(tx: &mut Tx, id: OperationId, memo: &Value) -> Res
 
 /// Ends an operation that another one takes the place of.
 pub(crate) async fn cancel(tx: &mut Tx, id: OperationId, fault: &Fault) -> Result<(), StoreError> {
-    let cancel =
-        sql("UPDATE operations SET phase = $1, fault = $2, finished_at = $3 WHERE id = $4 AND finished_at IS NULL")
-            .bind(to_word(&Phase::Cancelled)?)
-            .bind(to_json(fault)?)
-            .bind(tx.micros())
-            .bind(id.to_string());
-    tx.run(cancel).await.map(|_| ())
+    let cancel = sql(
+        "UPDATE operations SET phase = $1, fault = $2, finished_at = $3 WHERE id = $4 AND finished_at IS NULL \
+                      RETURNING action, step, created_at",
+    )
+    .bind(to_word(&Phase::Cancelled)?)
+    .bind(to_json(fault)?)
+    .bind(tx.micros())
+    .bind(id.to_string());
+    match tx.optional(cancel).await? {
+        Some(row) => ended(tx, &row, Phase::Cancelled),
+        None => Ok(()),
+    }
 }
 
 impl Store {

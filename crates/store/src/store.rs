@@ -9,6 +9,7 @@ use sqlx::{AnyConnection, AnyPool, Connection as _};
 use tokio::sync::{Mutex, broadcast};
 
 use crate::event::EventRecord;
+use crate::metrics::Metrics;
 use crate::row::{Columns as _, Sql, sql};
 use crate::tx::Tx;
 use crate::{Database, StoreError, link, migrate, project, quota_count, usage, vpc};
@@ -30,6 +31,7 @@ pub(crate) struct Inner {
     pub(crate) writer: Arc<Mutex<Slot>>,
     pub(crate) events: broadcast::Sender<Arc<EventRecord>>,
     pub(crate) default_quotas: RwLock<QuotaLimits>,
+    pub(crate) metrics: Metrics,
     owner: OwnerId,
     /// This boot of the host.
     pub(crate) boot: String,
@@ -71,6 +73,7 @@ impl Store {
             writer: Arc::new(Mutex::new(Slot::Ready(connection))),
             events: broadcast::channel(EVENTS_KEPT).0,
             default_quotas: RwLock::default(),
+            metrics: Metrics::default(),
             owner,
             boot: usage::boot()?,
             lock: std::sync::Mutex::new(lock),
@@ -106,6 +109,11 @@ impl Store {
     /// `sqlite` or `postgres`.
     pub fn kind(&self) -> &'static str {
         self.inner.database.kind()
+    }
+
+    /// What was committed, counted.
+    pub fn metrics(&self) -> &Metrics {
+        &self.inner.metrics
     }
 
     /// The id of this installation, made once, when the database was.

@@ -10,6 +10,7 @@
 //! whose transaction didn't end as it should is closed rather than used again.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use berth_model::metering::Reading;
 use jiff::Timestamp;
@@ -18,6 +19,7 @@ use sqlx::{AnyConnection, Executor as _};
 use tokio::sync::OwnedMutexGuard;
 
 use crate::event::{EventRecord, NewEvent};
+use crate::metrics::Counted;
 use crate::quota::{self, Tally};
 use crate::row::{Columns as _, Sql, sql};
 use crate::store::{Inner, Slot};
@@ -49,6 +51,10 @@ pub(crate) struct Tx {
     events: Vec<EventRecord>,
     /// What it charges projects for.
     pub(crate) tally: Tally,
+    /// What is counted once it is committed.
+    pub(crate) counted: Counted,
+    /// When its turn was waited for.
+    asked: Instant,
     /// The moment of all that it writes.
     pub(crate) at: Timestamp,
     /// The same moment on the clock that nobody sets, in microseconds.
@@ -60,6 +66,7 @@ pub(crate) struct Tx {
 impl Tx {
     /// Begins a transaction, after the one before has ended.
     pub(crate) async fn begin(inner: &Arc<Inner>) -> Result<Self, StoreError> {
+        let asked = Instant::now();
         let begin = match inner.database {
             // Takes the right to write at once: a transaction that began by reading couldn't be sure to get it.
             Database::Sqlite(_) => "BEGIN IMMEDIATE",
@@ -87,6 +94,8 @@ impl Tx {
             session: Some(session),
             events: Vec::new(),
             tally: Tally::default(),
+            counted: Counted::default(),
+            asked,
             at: record::now(),
             mono: usage::mono()?,
             ledger: None,
@@ -150,8 +159,10 @@ impl Tx {
         quota::settle(&mut self).await?;
         let mut session = self.session.take().ok_or(StoreError::Interrupted)?;
         let (inner, events) = (Arc::clone(&self.inner), std::mem::take(&mut self.events));
+        let (counted, asked) = (std::mem::take(&mut self.counted), self.asked);
         let commit = tokio::spawn(async move {
             session.say(&inner.database, "COMMIT").await?;
+            inner.metrics.count(counted, asked.elapsed());
             for event in events {
                 // Nobody listens: that is no error.
                 let _ = inner.events.send(Arc::new(event));

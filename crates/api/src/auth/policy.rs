@@ -53,6 +53,9 @@ pub(crate) const POLICY: &[Row] = &[
     (PUT, "/v1/projects/{project}/members/{user}", manage(Members)),
     (DELETE, "/v1/projects/{project}/members/{user}", manage(Members)),
     // The host.
+    (GET, "/metrics", Operator),
+    (GET, "/healthz", Anyone),
+    (GET, "/readyz", Anyone),
     (GET, "/v1/host", Operator),
     (GET, "/v1/host/check", Operator),
     (POST, "/v1/host/check", Operator),
@@ -78,6 +81,7 @@ pub(crate) const POLICY: &[Row] = &[
     ),
     (POST, "/v1/instances/{instance}/actions/shelve", manage(Instances)),
     (POST, "/v1/instances/{instance}/actions/unshelve", manage(Instances)),
+    (GET, "/v1/stats", view(Instances)),
     (GET, "/v1/instances/{instance}/history", view(Instances)),
     (GET, "/v1/instances/{instance}/console/log", view(Instances)),
     // Who has the console or a connection may do what a guest lets them: that is not looking.
@@ -207,7 +211,8 @@ mod tests {
     #[test]
     fn only_what_tells_nothing_of_anybody_is_for_anyone() {
         let open: Vec<_> = POLICY.iter().filter(|(.., need)| *need == Anyone).collect();
-        assert_eq!(open, [&(GET, "/v1/openapi.json", Anyone)]);
+        let open: Vec<_> = open.into_iter().map(|(_, path, _)| *path).collect();
+        assert_eq!(open, ["/v1/openapi.json", "/healthz", "/readyz"]);
     }
 
     #[test]

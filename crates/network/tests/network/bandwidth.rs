@@ -113,8 +113,9 @@ fn counters_are_the_guests_own() {
         lab.network.ensure_vpc(&vpc, &[]).unwrap();
         let guests = [10, 11].map(|octet| Guest::boot_static(lab, &vpc, Lab::port(&vpc, 0, octet)));
         let ports = [guests[0].port.clone(), guests[1].port.clone(), Lab::port(&vpc, 0, 12)];
+        let ids = ports.each_ref().map(|port| port.id);
         let read = || -> Vec<Counters> {
-            let counters = lab.network.counters(&vpc, &ports).unwrap();
+            let counters = lab.network.counters(vpc.index, &ids).unwrap();
             assert_eq!(
                 counters.iter().map(|(id, _)| *id).collect::<Vec<_>>(),
                 [ports[0].id, ports[1].id]

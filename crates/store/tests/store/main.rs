@@ -13,6 +13,7 @@ mod forge;
 mod history;
 mod images;
 mod layers;
+mod metrics;
 mod networks;
 mod once;
 mod open;
