@@ -22,6 +22,7 @@ use crate::commands::security_group::SecurityGroupVerb;
 use crate::commands::snapshot::SnapshotVerb;
 use crate::commands::subnet::SubnetVerb;
 use crate::commands::token::TokenVerb;
+use crate::commands::top::Top;
 use crate::commands::types::TypeVerb;
 use crate::commands::usage::UsageArgs;
 use crate::commands::volume::VolumeVerb;
@@ -47,7 +48,8 @@ Examples:
   berth instance ssh web-1 -i ~/.ssh/laptop
   berth instance list -o json | jq -r '.[].name'
   berth usage --from 2026-11-01
-  berth event watch";
+  berth event watch
+  berth top --sort memory";
 
 /// Berth, a VM manager.
 #[derive(Debug, Parser)]
@@ -157,6 +159,7 @@ pub(crate) enum Noun {
     /// Other daemons, near and far, and by what you are known there
     #[command(subcommand)]
     Context(ContextVerb),
+    Top(Top),
     /// Print completions for a shell
     Completions {
         /// Which shell

@@ -20,6 +20,7 @@ mod public_ips;
 mod quota;
 mod resources;
 mod sse;
+mod stats;
 mod stream;
 mod target;
 mod tls;

@@ -24,6 +24,7 @@ mod ssh;
 mod states;
 pub(crate) mod subnet;
 pub(crate) mod token;
+pub(crate) mod top;
 pub(crate) mod types;
 pub(crate) mod usage;
 pub(crate) mod volume;
@@ -89,6 +90,7 @@ pub(crate) async fn run(noun: Noun, cx: &Context) -> anyhow::Result<ExitCode> {
         Noun::Event(verb) => event::run(verb, cx).await?,
         Noun::Host(verb) => host::run(verb, cx).await?,
         Noun::Context(verb) => context::run(verb, cx)?,
+        Noun::Top(top) => top::run(top, cx).await?,
         Noun::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "berth", &mut std::io::stdout());
         }
