@@ -7,7 +7,7 @@ use berth_testkit::{Daemon, Guest, Host, Libvirt};
 use crate::crash::rests;
 
 /// Waits until the daemon says of libvirt what is wanted.
-fn wait_for_link(daemon: &Daemon<'_>, up: bool) {
+pub(crate) fn wait_for_link(daemon: &Daemon<'_>, up: bool) {
     let deadline = Instant::now() + Duration::from_secs(30);
     while daemon.json(["host", "show"])["libvirt"]["up"] != up {
         assert!(Instant::now() < deadline, "libvirt should be {up} by now");

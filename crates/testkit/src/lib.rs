@@ -20,6 +20,7 @@ mod caller;
 mod daemon;
 mod guest;
 mod host;
+mod http;
 
 use std::path::{Path, PathBuf};
 
@@ -27,6 +28,7 @@ pub use caller::{Answer, Caller};
 pub use daemon::{Daemon, Options};
 pub use guest::{Guest, Key};
 pub use host::{Host, Libvirt};
+pub use http::ask;
 
 /// Where `scripts/test` and `scripts/quickstart` put the images they build.
 const IMAGES: &str = "/var/cache/berth/images";

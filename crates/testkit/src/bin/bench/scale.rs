@@ -5,7 +5,7 @@
 
 use std::time::{Duration, Instant};
 
-use berth_testkit::{Daemon, Host, Libvirt, Options};
+use berth_testkit::{Daemon, Host, Libvirt, Options, ask};
 
 use crate::stream::lines;
 use crate::timed;
@@ -20,8 +20,8 @@ const RUNS: usize = 5;
 
 pub(crate) fn run() {
     println!(
-        "{:>9} {:>10} {:>10} {:>10} {:>10} {:>10} {:>10} {:>10}",
-        "instances", "create", "stop", "list all", "show one", "event", "restart", "memory"
+        "{:>9} {:>10} {:>10} {:>10} {:>10} {:>10} {:>10} {:>10} {:>10}",
+        "instances", "create", "stop", "list all", "show one", "metrics", "event", "restart", "memory"
     );
     for size in SIZES {
         measure(size);
@@ -62,16 +62,22 @@ fn measure(size: usize) {
     }
     let listed = median(|| timed(|| drop(daemon.ok(["instance", "list", "-o", "json"]))));
     let shown = median(|| timed(|| drop(daemon.ok(["instance", "show", "first", "-o", "json"]))));
+    let scraped = median(|| {
+        // Older than what is answered once more.
+        std::thread::sleep(Duration::from_millis(1100));
+        timed(|| drop(ask(&daemon, "GET /metrics", &[])))
+    });
     let event = median(|| start_to_stream(&daemon));
     let memory = daemon.resident_kib() >> 10;
     daemon.kill();
     let restarted = timed(|| daemon.start_again());
     println!(
-        "{made:>9} {:>10} {:>10} {:>10} {:>10} {:>10} {:>10} {memory:>6} MiB",
+        "{made:>9} {:>10} {:>10} {:>10} {:>10} {:>10} {:>10} {:>10} {memory:>6} MiB",
         millis(last.0),
         millis(last.1),
         millis(listed),
         millis(shown),
+        millis(scraped),
         millis(event),
         millis(restarted)
     );
