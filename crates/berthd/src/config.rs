@@ -10,6 +10,7 @@ use berth_engine::FetchPolicy;
 use berth_hypervisor::AccelChoice;
 use berth_model::VolumeType;
 use berth_store::Database;
+use clap::builder::PossibleValue;
 use clap::{Args, ValueEnum};
 use ipnet::Ipv4Net;
 use nix::unistd::{Group, User};
@@ -82,12 +83,12 @@ impl Flags {
             flag(
                 "--accelerator",
                 &["accelerator"],
-                accelerator.as_ref().map(|value| value.get_name()),
+                accelerator.as_ref().map(PossibleValue::get_name),
             ),
             flag(
                 "--log-format",
                 &["log", "format"],
-                log_format.as_ref().map(|value| value.get_name()),
+                log_format.as_ref().map(PossibleValue::get_name),
             ),
         ];
         given.into_iter().flatten().collect()

@@ -47,6 +47,8 @@ pub(crate) struct Context {
     pub(crate) arguments: Vec<String>,
     /// What was typed of the daemon.
     pub(crate) daemon: Daemon,
+    /// The project that requests name, if they name one.
+    named: Option<String>,
     pub(crate) format: Format,
 }
 
@@ -54,11 +56,23 @@ impl Context {
     pub(crate) fn new(cli: &Cli) -> anyhow::Result<Self> {
         let choice = choice::choose(cli)?;
         Ok(Self {
+            named: choice.target.project.clone(),
             client: Client::to(choice.target)?,
             arguments: choice.arguments,
             daemon: cli.daemon.clone(),
             format: cli.output,
         })
+    }
+}
+
+impl Context {
+    /// The project of that name; without one, that which requests are about.
+    async fn project(&self, named: Option<String>) -> anyhow::Result<String> {
+        if let Some(project) = named.or_else(|| self.named.clone()) {
+            return Ok(project);
+        }
+        let mine = self.client.whoami().await?.project;
+        mine.ok_or_else(|| Failure::invalid("say which project: you are in several, or in none").into())
     }
 }
 

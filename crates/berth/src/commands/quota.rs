@@ -9,16 +9,15 @@ use clap::Subcommand;
 use crate::commands::Context;
 use crate::output::{self, table};
 
-/// The project that is meant if none is named.
+/// What takes the daemon's default for a limit.
 const DEFAULT: &str = "default";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum QuotaVerb {
     /// Show how much of each resource a project has, and may have
     Show {
-        /// Its name
-        #[arg(default_value = DEFAULT)]
-        project: String,
+        /// Its name [default: yours]
+        project: Option<String>,
     },
     /// Set limits of a project: a number, 'unlimited', or 'default' for what the daemon's configuration says
     ///
@@ -52,7 +51,7 @@ fn limit(text: &str) -> Result<(Resource, Option<Limit>), String> {
 
 pub(crate) async fn run(verb: QuotaVerb, cx: &Context) -> anyhow::Result<()> {
     let quota = match verb {
-        QuotaVerb::Show { project } => cx.client.quota(&project).await?,
+        QuotaVerb::Show { project } => cx.client.quota(&cx.project(project).await?).await?,
         QuotaVerb::Set { project, limits } => {
             let limits = BTreeMap::from_iter(limits);
             cx.client.change_quota(&project, &ChangeQuota { limits }).await?
