@@ -27,7 +27,9 @@ fn the_package_is_installed_into_a_fresh_debian_starts_and_is_purged() {
     let others = "-path /root -o -path /var/cache -o -path /var/log/libvirt";
     let left = format!("find / /run -xdev '(' {others} ')' -prune -o -name '*berth*' -print");
     assert_eq!(machine.sh(&left), "", "the purge has left something");
-    assert_eq!(machine.sh("systemctl list-unit-files 'berth*' --no-legend"), "");
+    // It fails when it has nothing to list.
+    let units = machine.sh("systemctl list-unit-files 'berth*' --no-legend || true");
+    assert_eq!(units, "");
 }
 
 /// Who is there, what modes things have, what systemd, man, bash and logrotate make of what they find.
@@ -73,7 +75,7 @@ fn the_socket_starts_the_daemon_for_root_and_the_group(machine: &Machine) {
     let limits = "grep -E '^(CapBnd|NoNewPrivs|Seccomp):' /proc/$(pidof berthd)/status | tr -d '\\t\\n'";
     assert_eq!(machine.sh(limits), "CapBnd:00000000002034ebNoNewPrivs:1Seccomp:2");
     machine.sh("useradd member -G berth; useradd stranger");
-    let as_user = |name: &str| format!("setpriv --reuid={name} --regid={name} --init-groups berth host show");
+    let as_user = |name: &str| format!("HOME=/tmp setpriv --reuid={name} --regid={name} --init-groups berth host show");
     machine.sh(&as_user("member"));
     let refused = machine.try_sh(&as_user("stranger"));
     assert!(!refused.status.success(), "a stranger is served");

@@ -1,8 +1,8 @@
 //! Every key of the configuration, in one place: its type, what it does, its default, and whether a running daemon takes
 //! another value.
 //!
-//! `keys!` makes of one list the struct that serde fills and the table that all else is made of: the file's reference
-//! and its man page ([`crate::reference`]), the variables of the environment and the hints for what is misspelt
+//! Of a list are made ([`crate::key`]) the struct that serde fills and the table that all else comes from: the file's
+//! reference and its man page ([`crate::reference`]), the variables of the environment and the hints for what is misspelt
 //! ([`crate::layers`]), what SIGHUP may change ([`crate::reload`]). A new key is one entry here and one use of it in
 //! [`crate::config`].
 
@@ -16,92 +16,9 @@ use ipnet::Ipv4Net;
 use serde::Deserialize;
 use toml::Table;
 
+use crate::key::{Key, Kind, Value, When, keys};
 use crate::oidc::OidcTable;
 use crate::tls::Tls;
-
-/// One key.
-#[derive(Debug)]
-pub(crate) struct Key {
-    /// As it is written.
-    pub(crate) name: &'static str,
-    /// What it does, a line each.
-    pub(crate) about: &'static [&'static str],
-    /// When another value is taken.
-    pub(crate) when: When,
-    /// What is written behind it.
-    pub(crate) kind: Kind,
-    /// Its default, or what it could be.
-    pub(crate) value: Value,
-}
-
-/// When another value of a key is taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum When {
-    /// By SIGHUP.
-    Reload,
-    /// When the daemon is started again.
-    Restart,
-}
-
-/// What is written behind a key.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Kind {
-    /// A string.
-    Text,
-    /// Several strings.
-    Texts,
-    /// A table of texts under names of the operator's own: `[name]`.
-    Names,
-    /// A whole number.
-    Integer,
-    /// A number.
-    Number,
-    /// `true` or `false`.
-    Switch,
-    /// A table with these keys: `[name]`. Its [`Value`] is `Default "{}"` if it is always there, else an example, and then
-    /// all its keys have one [`When`].
-    Table(&'static [Key]),
-    /// Tables with these keys, as many as there are: `[[name]]`.
-    Tables(&'static [Key]),
-}
-
-/// What a key is if nobody sets it; in TOML.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Value {
-    /// This.
-    Default(&'static str),
-    /// Nothing; it could be this.
-    Example(&'static str),
-}
-
-/// Lists keys: `/// what it does`, then `When name: type, kind, value`. A key without a default is an `Option`.
-macro_rules! keys {
-    (@list $($(#[doc = $about:literal])* $when:ident $name:ident, $kind:expr, $value:ident $text:literal;)*) => {
-        &[$(Key {
-            name: stringify!($name),
-            about: &[$($about),*],
-            when: When::$when,
-            kind: $kind,
-            value: Value::$value($text),
-        },)*]
-    };
-    ($(#[$meta:meta])* struct $table:ident {
-        $($(#[doc = $about:literal])* $when:ident $name:ident: $type:ty, $kind:expr, $value:ident $text:literal;)*
-    }) => {
-        $(#[$meta])*
-        #[derive(Debug, Deserialize)]
-        #[serde(deny_unknown_fields, expecting = "a table")]
-        pub(crate) struct $table {
-            $($(#[doc = $about])* pub(crate) $name: $type,)*
-        }
-
-        impl $table {
-            /// Its keys.
-            pub(crate) const KEYS: &[Key] =
-                keys!(@list $($(#[doc = $about])* $when $name, $kind, $value $text;)*);
-        }
-    };
-}
 
 keys! {
     /// The configuration, when all that was given is put together. Durations are in seconds.
@@ -171,11 +88,10 @@ keys! {
         Restart tls: Option<Tls>, Kind::Table(TLS), Example "{}";
         /// The issuer whose OpenID Connect tokens are taken; none without this table.
         Restart oidc: Option<OidcTable>, Kind::Table(OIDC), Example "{}";
+        /// How much a project may have for which nothing else is set (`berth quota`). What isn't named is unlimited.
+        Reload quotas: QuotaLimits, Kind::Table(QUOTAS), Default "{}";
         /// What an hour of things costs, as exact decimals; what isn't named costs nothing. Instances: see `types`.
         Reload prices: PriceList, Kind::Table(PRICES), Default "{}";
-        /// The most that a project may have, unless `berth quota set` says otherwise for it: a number each, or "unlimited", as
-        /// it is without a key.
-        Reload quotas: QuotaLimits, Kind::Table(QUOTAS), Default "{}";
         /// An instance type. The first one that is written replaces the whole catalog that is built in.
         Reload types: Vec<Table>, Kind::Tables(TYPE), Default "[]";
         /// A volume type. The first one is what a volume is of if nothing else is said; `ssd`, without limits, if there is
@@ -221,6 +137,36 @@ const OIDC: &[Key] = keys! { @list
     Restart ca, Kind::Text, Example r#""/etc/berth/tls/issuer.pem""#;
 };
 
+/// Of the quotas ([`berth_model::Resource`]).
+const QUOTAS: &[Key] = keys! { @list
+    /// Instances, in any state.
+    Reload instances, Kind::Limit, Example "50";
+    /// vCPUs of instances that aren't shelved.
+    Reload vcpus, Kind::Limit, Example "200";
+    /// MiB of memory of instances that aren't shelved.
+    Reload memory_mib, Kind::Limit, Example "524288";
+    /// Volumes, root volumes too.
+    Reload volumes, Kind::Limit, Example "100";
+    /// GiB of all volumes together.
+    Reload volume_gb, Kind::Limit, Example "10240";
+    /// Snapshots that somebody took.
+    Reload snapshots, Kind::Limit, Example "200";
+    /// Images of the project's own, neither default ones nor shelves.
+    Reload images, Kind::Limit, Example "50";
+    /// VPCs, the one that Berth makes by itself too.
+    Reload vpcs, Kind::Limit, Example "10";
+    /// Subnets.
+    Reload subnets, Kind::Limit, Example "50";
+    /// Security groups, the default one of each VPC too.
+    Reload security_groups, Kind::Limit, Example "50";
+    /// Rules of all security groups together.
+    Reload security_group_rules, Kind::Limit, Example "500";
+    /// Public IPs, static and ephemeral.
+    Reload public_ips, Kind::Limit, Example "20";
+    /// Key pairs.
+    Reload key_pairs, Kind::Limit, Example r#""unlimited""#;
+};
+
 /// Of the price list ([`PriceList`]).
 const PRICES: &[Key] = keys! { @list
     /// What the prices are in.
@@ -233,36 +179,6 @@ const PRICES: &[Key] = keys! { @list
     Reload volume, Kind::Names, Example r#"{ ssd = "0.0002" }"#;
     /// Of a public IP, by the name of its pool.
     Reload public_ip, Kind::Names, Example r#"{ office = "0.005" }"#;
-};
-
-/// Of the quotas ([`QuotaLimits`]).
-const QUOTAS: &[Key] = keys! { @list
-    /// Instances, in any state.
-    Reload instances, Kind::Integer, Example "50";
-    /// vCPUs of instances that aren't shelved.
-    Reload vcpus, Kind::Integer, Example "100";
-    /// MiB of memory of instances that aren't shelved.
-    Reload memory_mib, Kind::Integer, Example "204800";
-    /// Volumes, root volumes too.
-    Reload volumes, Kind::Integer, Example "100";
-    /// GiB of all volumes together.
-    Reload volume_gb, Kind::Integer, Example "2000";
-    /// Snapshots that somebody took.
-    Reload snapshots, Kind::Integer, Example "100";
-    /// Images of the project's own.
-    Reload images, Kind::Integer, Example "20";
-    /// VPCs, the one that is there without asking too.
-    Reload vpcs, Kind::Integer, Example "5";
-    /// Subnets.
-    Reload subnets, Kind::Integer, Example "20";
-    /// Security groups, the default one of each VPC too.
-    Reload security_groups, Kind::Integer, Example "50";
-    /// Rules of all security groups together.
-    Reload security_group_rules, Kind::Integer, Example "500";
-    /// Public IPs, static and ephemeral.
-    Reload public_ips, Kind::Integer, Example "10";
-    /// Key pairs.
-    Reload key_pairs, Kind::Integer, Example "100";
 };
 
 /// Of an instance type ([`berth_model::InstanceType`]).
@@ -323,22 +239,6 @@ pub(crate) enum LogFormat {
     Text,
     /// One JSON object a line.
     Json,
-}
-
-impl Kind {
-    /// What a person calls it.
-    pub(crate) fn word(self) -> &'static str {
-        match self {
-            Self::Text => "text",
-            Self::Texts => "list of texts",
-            Self::Names => "table of texts by name",
-            Self::Integer => "integer",
-            Self::Number => "number",
-            Self::Switch => "true or false",
-            Self::Table(_) => "table",
-            Self::Tables(_) => "tables, or a list of them",
-        }
-    }
 }
 
 /// A key that has a value of its own, with the tables it is in.

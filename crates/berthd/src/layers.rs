@@ -16,7 +16,8 @@ use toml::de::{DeTable, DeValue};
 use toml::{Table, Value};
 
 use crate::failure::{Failure, wrong};
-use crate::keys::{self, File, Key, Kind, Leaf};
+use crate::key::{self, Key, Kind};
+use crate::keys::{self, File, Leaf};
 
 /// What the variables of the environment that set a key begin with.
 const PREFIX: &str = "BERTHD_";
@@ -113,6 +114,9 @@ pub(crate) fn of_environment(variables: impl Iterator<Item = (OsString, OsString
 fn value_of(kind: Kind, text: &str) -> Result<Value, toml::de::Error> {
     match kind {
         Kind::Text => Ok(Value::String(text.to_owned())),
+        Kind::Limit => Ok(text
+            .parse()
+            .map_or_else(|_| Value::String(text.to_owned()), Value::Integer)),
         Kind::Texts | Kind::Names | Kind::Integer | Kind::Number | Kind::Switch | Kind::Table(_) | Kind::Tables(_) => {
             Value::deserialize(toml::de::ValueDeserializer::parse(text)?)
         }
@@ -179,7 +183,7 @@ fn filled(mut table: Table) -> Result<Table, Failure> {
 
 fn fill(table: &mut Table, keys: &'static [Key]) -> Result<(), toml::de::Error> {
     for key in keys {
-        if let (keys::Value::Default(text), false) = (key.value, table.contains_key(key.name)) {
+        if let (key::Value::Default(text), false) = (key.value, table.contains_key(key.name)) {
             let value = Value::deserialize(toml::de::ValueDeserializer::parse(text)?)?;
             table.insert(key.name.to_owned(), value);
         }

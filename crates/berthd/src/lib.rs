@@ -13,6 +13,7 @@ mod config;
 mod doors;
 mod failure;
 mod images;
+mod key;
 mod keys;
 mod layers;
 mod locks;

@@ -7,7 +7,8 @@ use berth_model::Code;
 use roff::{Roff, bold, italic, roman};
 
 use crate::failure::Failure;
-use crate::keys::{File, Key, Kind, Leaf, Value, When, leaves};
+use crate::key::{Key, Kind, Value, When};
+use crate::keys::{File, Leaf, leaves};
 
 /// What is true of all keys.
 const ABOUT: [&str; 3] = [
@@ -56,7 +57,7 @@ pub fn example() -> String {
                     let _ = writeln!(text, "#{} = {}", each.name, literal(each));
                 }
             }
-            Kind::Text | Kind::Texts | Kind::Names | Kind::Integer | Kind::Number | Kind::Switch => {}
+            Kind::Text | Kind::Texts | Kind::Names | Kind::Limit | Kind::Integer | Kind::Number | Kind::Switch => {}
         }
     }
     text
@@ -96,7 +97,7 @@ pub fn man() -> String {
                     item(&mut page, each);
                 }
             }
-            Kind::Text | Kind::Texts | Kind::Names | Kind::Integer | Kind::Number | Kind::Switch => {}
+            Kind::Text | Kind::Texts | Kind::Names | Kind::Limit | Kind::Integer | Kind::Number | Kind::Switch => {}
         }
     }
     page.control("SH", ["SEE ALSO"])

@@ -16,7 +16,8 @@ use toml::Table;
 use crate::config::{Config, Flags};
 use crate::doors::Reloader;
 use crate::failure::Failure;
-use crate::keys::{self, Leaf, When};
+use crate::key::When;
+use crate::keys::{self, Leaf};
 use crate::layers;
 use crate::log::LogFilter;
 

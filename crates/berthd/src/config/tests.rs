@@ -8,7 +8,8 @@ use serde::Serialize;
 use tempfile::NamedTempFile;
 
 use super::*;
-use crate::keys::{self, Key, Kind};
+use crate::key::{Key, Kind};
+use crate::keys;
 
 /// A daemon as it would be started with that file, those variables and flags.
 fn load(file: &str, variables: &[(&str, &str)], flags: &[&str]) -> Result<Config, String> {
@@ -141,6 +142,8 @@ fn the_example_says_nothing_as_it_is_and_every_key_once_its_marks_are_taken_away
         assert!(layers::get(&config.table, &leaf.path).is_some(), "{}", leaf.dotted());
     }
     let file = layers::parse(&config.table).unwrap();
+    let quotas = config.table["quotas"].as_table().unwrap();
+    assert_eq!(quotas.len(), berth_model::Resource::ALL.len());
     complete("types", &berth_model::default_catalog());
     complete("volume_types", &file.volume_types);
     complete("public_ip_pools", &file.public_ip_pools);
