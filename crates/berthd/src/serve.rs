@@ -27,12 +27,11 @@ pub(crate) async fn serve(
 ) -> Result<(), Failure> {
     let mut signals = Signals::install()?;
     // The socket first: two daemons must not both get as far as libvirt.
-    let (listener, own) = match handed {
-        Some(handed) => (locks::adopt(handed)?, None),
-        None => {
-            let (listener, lock) = locks::socket(&config.socket, locks::Admitted::of(&config))?;
-            (listener, Some(lock))
-        }
+    let (listener, own) = if let Some(handed) = handed {
+        (locks::adopt(handed)?, None)
+    } else {
+        let (listener, lock) = locks::socket(&config.socket, locks::Admitted::of(&config))?;
+        (listener, Some(lock))
     };
     let doors = Doors::open(listener, config.tls.take()).await?;
     let reloader = doors.reloader();

@@ -44,7 +44,7 @@ fn the_environment_wins_over_the_file_and_a_flag_over_both() {
     assert_eq!(config.state_dir, Path::new("/flag"));
     assert_eq!(config.database, Database::Sqlite("/flag/berth.db".into()));
     assert_eq!(config.engine.stop_grace, Duration::from_secs(7));
-    assert_eq!(config.engine.reboot_grace, Duration::from_secs(120));
+    assert_eq!(config.engine.reboot_grace, Duration::from_mins(2));
     assert_eq!(config.log_filter, "debug");
     assert!(matches!(config.log_format, LogFormat::Json));
     assert_eq!(config.engine.pools[0].name, "a");
@@ -158,6 +158,7 @@ fn complete(name: &str, entries: &[impl Serialize]) {
     let names = |keys: &[Key]| keys.iter().map(|key| key.name.to_owned()).collect::<Vec<_>>();
     let mut listed = names(listed);
     let mut known: Vec<_> = Table::try_from(&entries[0]).unwrap().keys().cloned().collect();
-    (listed.sort(), known.sort());
+    listed.sort();
+    known.sort();
     assert_eq!(listed, known, "{name}");
 }
