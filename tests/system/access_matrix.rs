@@ -203,7 +203,7 @@ fn nothing_is_reached_around_the_table() {
     let mut strangers = STRANGER..;
     let mut nobody = || daemon.caller().as_user(strangers.next().unwrap());
     for (method, path) in routes(&nobody()) {
-        if path == "/v1/openapi.json" {
+        if matches!(takes(&method, &path), Some(Takes::Anybody)) {
             continue;
         }
         let path = harmless(&path);

@@ -34,10 +34,11 @@ pub(crate) enum Takes {
 /// The seed, "IAM-based role management": members of a project are managed by its admin, and public IPs set by the
 /// admin; instances, volumes, images and key pairs are managed by admin and member, and viewed by the reader.
 /// `lifecycle.md`: networks, subnets and security groups likewise.
-const RESOURCES: [(&str, Is, Is); 16] = [
+const RESOURCES: [(&str, Is, Is); 17] = [
     ("instances", Is::Reader, Is::Member),
     ("operations", Is::Reader, Is::Member),
     ("events", Is::Reader, Is::Operator),
+    ("stats", Is::Reader, Is::Operator),
     ("volumes", Is::Reader, Is::Member),
     ("snapshots", Is::Reader, Is::Member),
     ("images", Is::Reader, Is::Member),
@@ -56,6 +57,11 @@ const RESOURCES: [(&str, Is, Is); 16] = [
 
 /// Whom a route takes; none for one that nobody has said it of.
 pub(crate) fn takes(method: &str, path: &str) -> Option<Takes> {
+    match path {
+        "/metrics" => return Some(Takes::Operator),
+        "/healthz" | "/readyz" => return Some(Takes::Anybody),
+        _ => {}
+    }
     let parts: Vec<_> = path.strip_prefix("/v1/")?.split('/').collect();
     let looks = method == "GET";
     let resource = match parts.as_slice() {
