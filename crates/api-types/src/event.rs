@@ -2,7 +2,20 @@
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
+
+/// The query of `GET /v1/events`: where the stream begins, and what it tells.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct EventQuery {
+    /// Only events after this number; from now on if not given. `Last-Event-ID` says the same.
+    pub after: Option<i64>,
+    /// Only events of this kind, such as `instance.state`, or of all kinds of a resource, such as `instance`.
+    pub kind: Option<String>,
+    /// Only events about the resource of this id or name.
+    pub resource: Option<String>,
+}
 
 /// One event. On the stream its `seq` is also the SSE id, so that `Last-Event-ID` resumes without loss.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]

@@ -47,7 +47,7 @@ pub use access::{
 pub use audit::{AuditEntryView, AuditQuery};
 pub use catalog::CatalogEntryView;
 pub use check::{FindingView, HostCheck};
-pub use event::EventView;
+pub use event::{EventQuery, EventView};
 pub use health::{CheckView, HealthView};
 pub use history::{Happened, HistoryEntry, StepOutcome};
 pub use host::{HostView, KvmView, LinkView};

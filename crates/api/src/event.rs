@@ -8,14 +8,12 @@ use std::time::Duration;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::sse::{Event, KeepAlive, Sse};
-use berth_api_types::EventView;
+use berth_api_types::{EventQuery, EventView};
 use berth_engine::{Engine, EventRecord};
 use berth_model::{Kind, Need, Power, Reach, judge};
 use futures::Stream;
-use serde::Deserialize;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
-use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -34,24 +32,15 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(watch))
 }
 
-/// Where the stream begins.
-#[derive(Debug, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-#[serde(deny_unknown_fields)]
-struct Since {
-    /// Only events after this number; from now on if not given. `Last-Event-ID` says the same.
-    after: Option<i64>,
-}
-
 /// Streams events as server-sent events. Those of members and tokens are told to who manages them. The stream ends when
 /// who reads it may no longer.
-#[utoipa::path(get, path = "/v1/events", params(Since),
+#[utoipa::path(get, path = "/v1/events", params(EventQuery),
     responses((status = 200, body = EventView, content_type = "text/event-stream")))]
 async fn watch(
     State(app): State<App>,
     scope: Scope,
     caller: Caller,
-    Query(query): Query<Since>,
+    Query(query): Query<EventQuery>,
     headers: HeaderMap,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, ApiError> {
     let resumed = headers
@@ -69,6 +58,7 @@ async fn watch(
         power: scope.power,
         engine: app.engine,
         only: scope.only().map(str::to_owned),
+        wanted: query,
         live,
         last: after,
         backlog: VecDeque::new(),
@@ -95,6 +85,8 @@ struct Tail {
     power: Power,
     /// The project whose events are told; none for all.
     only: Option<String>,
+    /// What its reader asked for.
+    wanted: EventQuery,
     live: Receiver<Arc<EventRecord>>,
     last: i64,
     backlog: VecDeque<Arc<EventRecord>>,
@@ -105,7 +97,8 @@ impl Tail {
     fn tells(&self, event: &EventRecord) -> bool {
         let own = self.only.as_ref().is_none_or(|only| *only == event.project);
         let members = || judge(self.power, Need::Project(Kind::Members, Reach::View)).is_ok();
-        own && (!event.kind.starts_with("member.") && !event.kind.starts_with("token.") || members())
+        own && asks_for(&self.wanted, event)
+            && (!event.kind.starts_with("member.") && !event.kind.starts_with("token.") || members())
     }
 
     /// Asks anew what the reader may; none if that is nothing any more.
@@ -148,5 +141,51 @@ impl Tail {
                 Err(RecvError::Closed) => return None,
             }
         }
+    }
+}
+
+/// Whether an event is one of those that a query asks for.
+fn asks_for(query: &EventQuery, event: &EventRecord) -> bool {
+    let of_kind = |kind: &String| {
+        let rest = event.kind.strip_prefix(kind.as_str());
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    };
+    let about = |resource: &String| *resource == event.resource || *resource == event.name;
+    query.kind.as_ref().is_none_or(of_kind) && query.resource.as_ref().is_none_or(about)
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+
+    #[test]
+    fn a_stream_tells_what_is_asked_for() {
+        let event = EventRecord {
+            seq: 1,
+            at: Timestamp::UNIX_EPOCH,
+            kind: "instance.state".to_owned(),
+            project: "default".to_owned(),
+            resource: "0198f3c2-7a10-7e1b-9d0a-5c1f6f4e2b11".to_owned(),
+            name: "web".to_owned(),
+            state: None,
+            operation: None,
+            message: None,
+            heard: None,
+        };
+        let told = |kind: Option<&str>, resource: Option<&str>| {
+            let (kind, resource) = (kind.map(str::to_owned), resource.map(str::to_owned));
+            let query = EventQuery {
+                after: None,
+                kind,
+                resource,
+            };
+            asks_for(&query, &event)
+        };
+        assert!(told(None, None) && told(Some("instance"), None) && told(Some("instance.state"), Some("web")));
+        assert!(told(None, Some("0198f3c2-7a10-7e1b-9d0a-5c1f6f4e2b11")));
+        assert!(!told(Some("inst"), None) && !told(Some("instance.deleted"), None));
+        assert!(!told(Some("instance"), Some("web-2")) && !told(Some(""), None));
     }
 }

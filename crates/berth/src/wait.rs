@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::io::IsTerminal as _;
 use std::time::{Duration, Instant};
 
-use berth_api_types::{EventView, OperationView, Outcome};
+use berth_api_types::{EventQuery, EventView, OperationView, Outcome};
 use berth_client::{Client, Events};
 use berth_model::Code;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -21,7 +21,7 @@ pub(crate) struct Follower {
 
 impl Follower {
     pub(crate) async fn begin(client: &Client) -> anyhow::Result<Self> {
-        let events = client.events(None).await?;
+        let events = client.events(&EventQuery::default()).await?;
         Ok(Self {
             client: client.clone(),
             events,

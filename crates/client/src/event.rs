@@ -2,9 +2,10 @@
 
 use std::collections::VecDeque;
 
-use berth_api_types::EventView;
+use berth_api_types::{EventQuery, EventView};
 use reqwest::{Method, Response};
 
+use crate::resources::query as fields;
 use crate::sse::Parser;
 use crate::{Client, ClientError};
 
@@ -17,12 +18,10 @@ pub struct Events {
 }
 
 impl Client {
-    /// Streams the events after that number, or from now on. Once this returns, nothing is missed.
-    pub async fn events(&self, after: Option<i64>) -> Result<Events, ClientError> {
-        let query = after.map(|after| format!("?after={after}")).unwrap_or_default();
-        let response = self
-            .send(self.request(Method::GET, &format!("/v1/events{query}")))
-            .await?;
+    /// Streams the events that a query asks for. Once this returns, nothing is missed.
+    pub async fn events(&self, query: &EventQuery) -> Result<Events, ClientError> {
+        let path = format!("/v1/events?{}", fields(query));
+        let response = self.send(self.request(Method::GET, &path)).await?;
         Ok(Events {
             response,
             parser: Parser::default(),

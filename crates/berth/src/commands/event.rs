@@ -1,5 +1,6 @@
 //! `berth event …`
 
+use berth_api_types::EventQuery;
 use clap::Subcommand;
 
 use crate::cli::Format;
@@ -13,12 +14,19 @@ pub(crate) enum EventVerb {
         /// Begin after this event; 0 shows all that are kept
         #[arg(long, value_name = "SEQ")]
         after: Option<i64>,
+        /// Only events of this kind, e.g. instance.state, or of all kinds of a resource, e.g. instance
+        #[arg(long)]
+        kind: Option<String>,
+        /// Only events about the resource of this id or name
+        #[arg(long, value_name = "NAME")]
+        resource: Option<String>,
     },
 }
 
 pub(crate) async fn run(verb: EventVerb, cx: &Context) -> anyhow::Result<()> {
-    let EventVerb::Watch { after } = verb;
-    let mut events = cx.client.events(after).await?;
+    let EventVerb::Watch { after, kind, resource } = verb;
+    let query = EventQuery { after, kind, resource };
+    let mut events = cx.client.events(&query).await?;
     while let Some(event) = events.next().await? {
         match cx.format {
             Format::Json => output::line(&serde_json::to_string(&event)?)?,

@@ -1,6 +1,6 @@
 //! `berth instance resize`
 
-use berth_api_types::ResizeInstance;
+use berth_api_types::{EventQuery, ResizeInstance};
 use clap::Args;
 
 use crate::cli::Waiting;
@@ -28,7 +28,7 @@ pub(super) async fn run(how: &Resize, cx: &Context) -> anyhow::Result<()> {
     };
     // Listening begins before anything is asked: the confirmation is the daemon's own doing.
     let confirmed = match begin(how.waiting, cx).await?.filter(|_| how.confirm) {
-        Some(follower) => Some((follower, cx.client.events(None).await?)),
+        Some(follower) => Some((follower, cx.client.events(&EventQuery::default()).await?)),
         None => None,
     };
     let follower = begin(how.waiting, cx).await?;
