@@ -30,7 +30,7 @@ impl Machine {
         // systemd makes its groups below the one it is started in, where that is all it sees.
         let cgroup = cgroups().join(dir.path().file_name().unwrap());
         fs::create_dir(&cgroup).unwrap();
-        let mut unshare = Command::new("sh")
+        let unshare = Command::new("sh")
             .args(["-ec", r#"echo $$ >"$1"; shift; exec unshare "$@""#, "sh"])
             .arg(cgroup.join("cgroup.procs"))
             .args(["--net", "--mount", "--uts", "--ipc", "--cgroup", "--pid"])
@@ -40,27 +40,33 @@ impl Machine {
             .stdin(Stdio::null())
             .spawn()
             .unwrap();
-        let deadline = Instant::now() + BOOT;
-        let log = || fs::read_to_string(dir.path().join("boot.log")).unwrap_or_default();
-        while !log().lines().any(|line| line == "installed") {
-            let ended = unshare.try_wait().unwrap();
-            assert!(
-                ended.is_none() && Instant::now() < deadline,
-                "it isn't installed: {}",
-                log()
-            );
-            std::thread::sleep(Duration::from_millis(100));
-        }
-        let children = format!("/proc/{0}/task/{0}/children", unshare.id());
-        let init = fs::read_to_string(children).unwrap().trim().parse().unwrap();
-        let machine = Self {
+        let mut machine = Self {
             dir,
             cgroup,
             unshare,
-            init,
+            init: 0,
         };
+        machine.wait_until_installed();
         machine.wait_for("systemctl is-active berthd.service");
         machine
+    }
+
+    /// Waits until the first process is about to become systemd.
+    fn wait_until_installed(&mut self) {
+        let deadline = Instant::now() + BOOT;
+        while !self.log().lines().any(|line| line == "installed") {
+            let ended = self.unshare.try_wait().unwrap();
+            let goes_on = ended.is_none() && Instant::now() < deadline;
+            assert!(goes_on, "it isn't installed: {}", self.log());
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        let children = format!("/proc/{0}/task/{0}/children", self.unshare.id());
+        self.init = fs::read_to_string(children).unwrap().trim().parse().unwrap();
+    }
+
+    /// How far it has got.
+    fn log(&self) -> String {
+        fs::read_to_string(self.dir.path().join("boot.log")).unwrap_or_default()
     }
 
     /// Runs a shell's script on it, whatever becomes of it.
@@ -93,7 +99,7 @@ impl Machine {
         let deadline = Instant::now() + Duration::from_mins(1);
         while !self.try_sh(script).status.success() {
             if Instant::now() > deadline {
-                let log = fs::read_to_string(self.dir.path().join("boot.log")).unwrap_or_default();
+                let log = self.log();
                 let last: Vec<_> = log.lines().rev().take(20).collect();
                 panic!("it boots no further: {last:?}\n{}", self.sh(script));
             }
