@@ -5,9 +5,11 @@ use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::{UnixListener as StdListener, UnixStream};
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use berth_model::Code;
 use listenfd::ListenFd;
+use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 use nix::unistd::chown;
 use tokio::net::UnixListener;
@@ -111,15 +113,29 @@ fn set_mode(path: &Path, mode: u32) -> Result<(), Failure> {
         .map_err(|error| failed("setting the mode of the socket", path, &error))
 }
 
+/// How long a lock may still be another's. A daemon that was killed while it began a program leaves its locks to that
+/// program until the kernel has loaded it: a moment later they are nobody's.
+const LET_GO_WITHIN: Duration = Duration::from_secs(1);
+
+/// How often it is looked meanwhile: the kernel has no lock that is waited for only so long.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+
 fn exclusive(path: &Path, what: &str) -> Result<Lock, Failure> {
     let file = OpenOptions::new().create(true).truncate(false).write(true).open(path);
-    let file = file.map_err(|error| failed("opening the lock", path, &error))?;
-    Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|(_, error)| match error {
-        nix::errno::Errno::EWOULDBLOCK => {
-            Failure::new(Code::AlreadyRunning, format!("{what} is in use by another berthd"))
+    let mut file = file.map_err(|error| failed("opening the lock", path, &error))?;
+    let until = Instant::now() + LET_GO_WITHIN;
+    loop {
+        match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+            Ok(lock) => return Ok(lock),
+            Err((again, Errno::EWOULDBLOCK)) if Instant::now() < until => file = again,
+            Err((_, Errno::EWOULDBLOCK)) => {
+                let message = format!("{what} is in use by another berthd");
+                return Err(Failure::new(Code::AlreadyRunning, message));
+            }
+            Err((_, error)) => return Err(failed("locking", path, &error.into())),
         }
-        error => failed("locking", path, &error.into()),
-    })
+        std::thread::sleep(LOOK_EVERY);
+    }
 }
 
 fn failed(doing: &str, path: &Path, error: &std::io::Error) -> Failure {
@@ -128,4 +144,25 @@ fn failed(doing: &str, path: &Path, error: &std::io::Error) -> Failure {
         _ => Code::StorageError,
     };
     Failure::new(code, format!("{doing} {}: {error}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    #[test]
+    fn a_lock_that_is_let_go_soon_is_waited_for_and_another_is_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lock");
+        let held = exclusive(&path, "it").unwrap();
+        let refused = exclusive(&path, "the lock of the test").unwrap_err();
+        assert_eq!(refused.code, Code::AlreadyRunning);
+        std::thread::scope(|scope| {
+            let taken = scope.spawn(|| exclusive(&path, "it").map(drop));
+            drop(held);
+            assert!(taken.join().unwrap().is_ok());
+        });
+    }
 }
