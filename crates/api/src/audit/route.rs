@@ -2,50 +2,38 @@
 
 use axum::Json;
 use axum::extract::State;
-use berth_api_types::{AuditEntryView, AuditQuery, Page, Problem};
-use berth_model::limits::PAGE_MAX;
+use berth_api_types::{AuditEntryView, AuditQuery, Page, PageQuery, Problem};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::App;
 use crate::audit::back::Wanted;
 use crate::audit::{Decision, Entry};
-use crate::extract::Query;
+use crate::extract::{Query, page, paged};
 use crate::problem::ApiError;
 
 pub(crate) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(list))
 }
 
-/// How many entries a page has if the request doesn't say.
-const PAGE_DEFAULT: u32 = 100;
-
 /// Lists what was asked and decided, the newest first. What only looks is not in it, unless it was refused.
 #[utoipa::path(get, path = "/v1/audit", params(AuditQuery),
     responses((status = 200, body = Page<AuditEntryView>), (status = "4XX", body = Problem)))]
 async fn list(State(app): State<App>, Query(query): Query<AuditQuery>) -> Result<Json<Page<AuditEntryView>>, ApiError> {
-    let limit = query.limit.unwrap_or(PAGE_DEFAULT);
-    if !(1..=PAGE_MAX).contains(&limit) {
-        let message = format!("{limit} is not between 1 and {PAGE_MAX}");
-        return Err(ApiError::invalid("limit", message));
-    }
+    let (limit, after) = (query.limit, query.after);
+    let page = page::<u64>(&PageQuery { limit, after })?;
     let wanted = Wanted {
-        limit: limit as usize,
-        before: query
-            .after
-            .map(|after| after.parse())
-            .transpose()
-            .map_err(|error| ApiError::invalid("after", error))?,
+        limit: page.limit as usize,
+        before: page.after,
         who: query.user,
         project: query.project,
         decision: query.decision.map(decision).transpose()?,
         since: query.since,
     };
-    let entries = app.audit.read(wanted).await?;
-    let full = entries.len() == limit as usize;
-    let next = entries.last().filter(|_| full).map(|entry| entry.number.to_string());
-    let items = entries.into_iter().map(view).collect();
-    Ok(Json(Page { items, next }))
+    let items = app.audit.read(wanted).await?.into_iter().map(view).collect();
+    Ok(Json(paged(items, page.limit, |entry: &AuditEntryView| {
+        entry.number.to_string()
+    })))
 }
 
 fn decision(word: String) -> Result<Decision, ApiError> {
