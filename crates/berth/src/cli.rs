@@ -4,6 +4,9 @@ use std::path::PathBuf;
 
 use berth_model::{Code, Name};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
 
 use crate::commands::audit::AuditVerb;
 use crate::commands::context::ContextVerb;
@@ -185,6 +188,13 @@ pub(crate) struct Waiting {
 pub(crate) fn name(text: &str) -> Result<Name, String> {
     text.parse()
         .map_err(|error: berth_model::ParseNameError| error.to_string())
+}
+
+/// A moment, or the beginning of a day (UTC).
+pub(crate) fn time(text: &str) -> Result<Timestamp, String> {
+    let midnight = |date: Date| TimeZone::UTC.to_timestamp(date.at(0, 0, 0, 0));
+    let moment = text.parse().or_else(|_| text.parse().and_then(midnight));
+    moment.map_err(|_| format!("'{text}' is neither a time such as 2026-11-01T08:00:00Z nor a date such as 2026-11-01"))
 }
 
 fn after_long_help() -> String {

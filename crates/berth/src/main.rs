@@ -14,6 +14,7 @@ mod commands;
 mod contexts;
 mod failure;
 mod output;
+mod secret;
 mod terminal;
 mod wait;
 

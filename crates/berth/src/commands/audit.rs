@@ -5,6 +5,7 @@ use berth_model::User;
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
 
+use crate::cli::time;
 use crate::commands::Context;
 use crate::output::{self, or_dash, table};
 
@@ -26,18 +27,11 @@ pub(crate) struct Listing {
     #[arg(long)]
     denied: bool,
     /// Only what was asked since then, e.g. 2026-11-01 or 2026-11-26T08:00:00Z
-    #[arg(long, value_name = "TIME", value_parser = moment)]
+    #[arg(long, value_name = "TIME", value_parser = time)]
     since: Option<Timestamp>,
     /// How many lines at most
     #[arg(long, value_name = "NUMBER", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=500))]
     limit: u32,
-}
-
-/// A moment, or the beginning of a day (UTC).
-fn moment(text: &str) -> Result<Timestamp, String> {
-    let day = || format!("{text}T00:00:00Z").parse();
-    let at = text.parse::<Timestamp>().or_else(|_| day());
-    at.map_err(|_| format!("'{text}' is neither a day such as 2026-11-01 nor a moment such as 2026-11-26T08:00:00Z"))
 }
 
 pub(crate) async fn run(verb: AuditVerb, cx: &Context) -> anyhow::Result<()> {

@@ -1,8 +1,7 @@
 //! `berth keypair …`
 
-use std::fs::{File, OpenOptions};
-use std::io::{Read as _, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::fs::File;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -14,6 +13,7 @@ use crate::cli::name;
 use crate::commands::Context;
 use crate::failure::Failure;
 use crate::output::{self, ago, fields, table};
+use crate::secret::SecretFile;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum KeypairVerb {
@@ -86,20 +86,9 @@ pub(crate) async fn run(verb: KeypairVerb, cx: &Context) -> anyhow::Result<()> {
 
 async fn create(name: Name, out: Option<&Path>, cx: &Context) -> anyhow::Result<()> {
     // The file first: a private half that can't be kept must not be made.
-    let file = out.map(new_secret_file).transpose()?;
-    let made = match (
-        cx.client
-            .create_keypair(&CreateKeyPair { name, public_key: None })
-            .await,
-        &file,
-    ) {
-        (Ok(made), _) => made,
-        (Err(error), Some(file)) => {
-            file.remove()?;
-            return Err(error.into());
-        }
-        (Err(error), None) => return Err(error.into()),
-    };
+    let file = out.map(SecretFile::new).transpose()?;
+    let request = CreateKeyPair { name, public_key: None };
+    let made = SecretFile::made(file.as_ref(), cx.client.create_keypair(&request).await)?;
     let private = made.private_key.context("the daemon sent no private key")?;
     match file {
         Some(file) => {
@@ -107,35 +96,6 @@ async fn create(name: Name, out: Option<&Path>, cx: &Context) -> anyhow::Result<
             show(&made.key_pair, cx)
         }
         None => Ok(output::raw(private.as_bytes())?),
-    }
-}
-
-/// A new file that only its owner may read, for what is shown once.
-pub(crate) struct SecretFile {
-    file: File,
-    path: PathBuf,
-}
-
-/// Makes such a file; one that is there is left alone.
-pub(crate) fn new_secret_file(path: &Path) -> anyhow::Result<SecretFile> {
-    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
-    let file = file.map_err(|error| Failure::invalid(format!("--out {}: {error}", path.display())))?;
-    Ok(SecretFile {
-        file,
-        path: path.to_owned(),
-    })
-}
-
-impl SecretFile {
-    /// Writes the secret.
-    pub(crate) fn keep(mut self, secret: &[u8]) -> anyhow::Result<()> {
-        let written = self.file.write_all(secret);
-        written.with_context(|| format!("writing {}", self.path.display()))
-    }
-
-    /// Removes it: there is no secret.
-    pub(crate) fn remove(&self) -> std::io::Result<()> {
-        std::fs::remove_file(&self.path)
     }
 }
 

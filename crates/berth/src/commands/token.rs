@@ -2,15 +2,15 @@
 
 use std::path::PathBuf;
 
-use berth_api_types::{CreateToken, CreatedToken, TokenView, WhoAmI};
+use berth_api_types::{CreateToken, TokenView, WhoAmI};
 use berth_model::{Name, Role, User};
 use clap::{Args, Subcommand};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::cli::name;
 use crate::commands::Context;
-use crate::commands::keypair::new_secret_file;
 use crate::output::{self, ago, fields, lines, or_dash, table};
+use crate::secret::SecretFile;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum TokenVerb {
@@ -105,15 +105,8 @@ async fn create(new: NewToken, cx: &Context) -> anyhow::Result<()> {
         operator: new.operator,
         ttl_seconds: Some(new.expires),
     };
-    let file = new.out.as_deref().map(new_secret_file).transpose()?;
-    let made: CreatedToken = match (cx.client.create_token(&request).await, &file) {
-        (Ok(made), _) => made,
-        (Err(error), Some(file)) => {
-            file.remove()?;
-            return Err(error.into());
-        }
-        (Err(error), None) => return Err(error.into()),
-    };
+    let file = new.out.as_deref().map(SecretFile::new).transpose()?;
+    let made = SecretFile::made(file.as_ref(), cx.client.create_token(&request).await)?;
     match file {
         Some(file) => {
             file.keep(format!("{}\n", made.token).as_bytes())?;

@@ -8,10 +8,8 @@ use berth_model::metering::Head;
 use clap::{Args, Subcommand};
 use comfy_table::Table;
 use jiff::Timestamp;
-use jiff::civil::Date;
-use jiff::tz::TimeZone;
 
-use crate::cli::Format;
+use crate::cli::{Format, time};
 use crate::commands::Context;
 use crate::output::{self, table};
 
@@ -61,13 +59,6 @@ enum UsageVerb {
         #[arg(long, value_name = "NUMBER:HASH")]
         head: Option<Head>,
     },
-}
-
-/// A moment, or the beginning of a day.
-fn time(text: &str) -> Result<Timestamp, String> {
-    let midnight = |date: Date| TimeZone::UTC.to_timestamp(date.at(0, 0, 0, 0));
-    let moment = text.parse().or_else(|_| text.parse().and_then(midnight));
-    moment.map_err(|_| format!("'{text}' is neither a time such as 2026-11-01T08:00:00Z nor a date such as 2026-11-01"))
 }
 
 pub(crate) async fn run(args: UsageArgs, cx: &Context) -> anyhow::Result<ExitCode> {
