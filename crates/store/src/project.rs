@@ -75,7 +75,7 @@ pub(crate) async fn complete(tx: &mut Tx) -> Result<(), StoreError> {
 }
 
 /// What a project still has, in the order in which it is best deleted: tables of records that keep it.
-const KEEPS: [(&str, &str); 7] = [
+const KEEPS: [(&str, &str); 8] = [
     (
         "operation",
         "SELECT id AS name FROM operations WHERE project = $1 AND finished_at IS NULL LIMIT 1",
@@ -98,6 +98,7 @@ const KEEPS: [(&str, &str); 7] = [
         "public IP",
         "SELECT id AS name FROM public_ips WHERE project = $1 LIMIT 1",
     ),
+    ("VPC", "SELECT name AS name FROM vpcs WHERE project = $1 LIMIT 1"),
 ];
 
 impl Store {
@@ -171,11 +172,6 @@ impl Store {
                 let by = format!("{what} '{}'", row.text("name")?);
                 return Err(StoreError::InUse { what: "project", by });
             }
-        }
-        let vpc = sql("SELECT name FROM vpcs WHERE project = $1 LIMIT 1").bind(name.to_owned());
-        if let Some(row) = tx.optional(vpc).await? {
-            let by = format!("VPC '{}'", row.text("name")?);
-            return Err(StoreError::InUse { what: "project", by });
         }
         for forget in [
             "DELETE FROM keypairs WHERE project = $1",
