@@ -72,6 +72,23 @@ fn what_changes_something_is_logged_with_its_decision_and_its_outcome() {
         Some(2)
     );
 
+    // A token that is no good is a failed login: it is in the log, and it isn't.
+    let mut stranger = daemon.berth(["volume", "list"]);
+    let forged = format!("{}A", token.trim());
+    assert_eq!(
+        stranger.env("BERTH_TOKEN", &forged).output().unwrap().status.code(),
+        Some(9)
+    );
+    let newest = &daemon.json(["audit", "list", "--limit", "1"])[0];
+    assert_eq!(
+        (&newest["decision"], &newest["status"]),
+        (&"unknown".into(), &401.into())
+    );
+    assert_eq!(
+        (&newest["user"], &newest["code"]),
+        (&Value::Null, &"unauthenticated".into())
+    );
+
     let log = daemon.state_dir().join("audit/audit.log");
     assert_eq!(fs::metadata(&log).unwrap().permissions().mode() & 0o777, 0o600);
     let log = fs::read_to_string(&log).unwrap();
