@@ -97,6 +97,14 @@ fn a_life_with_kills_in_between_is_billed_by_the_second_and_nobody_changes_it_la
 
     let by_state = daemon.json(["usage", "--instance", "web", "--by-state"]);
     let bill = daemon.json(["usage", "--instance", &id]);
+    let (problem, _) = daemon.refuses(["usage", "--instance", "wbe"]);
+    assert_eq!(problem["code"], "not_found", "{problem}");
+    let earlier = daemon.json(["usage", "--instance", "web", "--to", "2026-01-01"]);
+    assert_eq!(
+        earlier["lines"],
+        serde_json::json!([]),
+        "it wasn't there then: no error"
+    );
     let all = daemon.json(["usage"]);
     let verified = daemon.json(["usage", "verify"]);
     let head = verified["head"].as_str().unwrap().to_owned();

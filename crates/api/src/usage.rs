@@ -54,14 +54,15 @@ async fn show(
     scope: Scope,
     Query(query): Query<UsageQuery>,
 ) -> Result<Json<UsageView>, ApiError> {
-    let mut from = query.from;
-    if scope.only().is_some() {
+    let since = match scope.only() {
         // What a project of the same name had before is none of this one's business.
-        from = from.max(Some(app.engine.find_project(&scope.project).await?.created_at));
-    }
+        Some(project) => Some(app.engine.find_project(project).await?.created_at),
+        None => None,
+    };
     let wanted = WantedUsage {
+        since: since.map(jiff::Timestamp::as_microsecond),
         window: Window {
-            from: from.map(jiff::Timestamp::as_microsecond),
+            from: query.from.map(jiff::Timestamp::as_microsecond),
             to: query.to.map(jiff::Timestamp::as_microsecond),
         },
         project: scope.only().map(str::to_owned),

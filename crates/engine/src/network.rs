@@ -14,7 +14,6 @@ use std::sync::Arc;
 
 use berth_model::{InstanceId, InstanceType, Name, PortId, PublicIpPool, SecurityGroupId, VpcId, gateway_of};
 use berth_network::{Group, Network, NetworkError, Port, PublicAddress, Subnet, Vpc};
-use berth_ops::fault_point;
 use berth_store::{GroupRecord, NetworkTemplate, PortRecord, PublicIpRecord, StoreError, SubnetRecord, VpcRecord};
 
 use crate::world::{World, lock};
@@ -174,7 +173,6 @@ fn apply_now(world: &World, vpc: VpcId, change: Change) -> Result<(), EngineErro
         return Ok(());
     }
     let (network, spec) = (&world.network, vpc_of(&record));
-    at("network.apply before")?;
     let done = match change {
         Change::Group(id) if state.whole => network.set_group(&spec, &ports, id),
         Change::NoGroup(index) if state.whole => network.remove_group(&spec, index),
@@ -188,12 +186,7 @@ fn apply_now(world: &World, vpc: VpcId, change: Change) -> Result<(), EngineErro
     done.map_err(EngineError::NotInForce)?;
     world.guests.listen(network, &spec);
     world.servers.watch(network, &spec);
-    at("network.apply after")
-}
-
-/// Where a test may have the daemon die.
-fn at(point: &str) -> Result<(), EngineError> {
-    fault_point(point).map_err(|failure| EngineError::Internal(failure.to_string()))
+    Ok(())
 }
 
 /// Makes a VPC whole. A public IP that can't be led there, for its link is gone or somebody else has it, is told and

@@ -29,6 +29,8 @@ pub struct WantedUsage {
     pub window: Window,
     /// Of which project; of all, if none.
     pub project: Option<String>,
+    /// Since when there is that project, in microseconds: what one of its name had before isn't its own.
+    pub since: Option<i64>,
     /// Of the instances with this name or id, of those that are gone too; of everything, if none.
     pub instance: Option<String>,
     /// Each state by itself, also those that aren't billed.
@@ -56,9 +58,47 @@ impl Engine {
         {
             return Err(EngineError::invalid("to", "it has to be after 'from'"));
         }
+        let window = Window {
+            from: wanted.window.from.max(wanted.since),
+            ..wanted.window
+        };
+        let (as_of, currency, lines) = self.usage_lines(wanted, window).await?;
+        if let Some(reference) = wanted.instance.as_ref().filter(|_| lines.is_empty()) {
+            // Nothing to pay then, or nothing of that name ever?
+            let window = Window {
+                from: wanted.since,
+                to: None,
+            };
+            let ever = WantedUsage {
+                by_state: true,
+                ..wanted.clone()
+            };
+            if self.usage_lines(&ever, window).await?.2.is_empty() {
+                let reference = reference.clone();
+                return Err(StoreError::NotFound {
+                    what: "instance",
+                    reference,
+                }
+                .into());
+            }
+        }
+        Ok(UsageReport {
+            as_of,
+            currency,
+            total: lines.iter().map(|line| line.amount).sum(),
+            lines,
+        })
+    }
+
+    /// The lines of a window, with the moment they were read and the currency.
+    async fn usage_lines(
+        &self,
+        wanted: &WantedUsage,
+        window: Window,
+    ) -> Result<(Timestamp, String, Vec<UsageLine>), EngineError> {
         let basis = self.world.store.usage_basis().await?;
         let currency = basis.prices.currency().to_owned();
-        let cut = basis.timeline.cut(wanted.window);
+        let cut = basis.timeline.cut(window);
         let mut report = Report::new(cut, basis.prices, wanted.by_state, LINES_MAX);
         if let Some(elapsed) = report.hull() {
             let instance = wanted.instance.as_ref();
@@ -74,13 +114,7 @@ impl Engine {
             };
             self.world.store.usage_spans(&filter, add).await?;
         }
-        let lines = report.lines();
-        Ok(UsageReport {
-            as_of: basis.as_of,
-            currency,
-            total: lines.iter().map(|line| line.amount).sum(),
-            lines,
-        })
+        Ok((basis.as_of, currency, report.lines()))
     }
 
     /// Follows the ledger from its first entry to its last: the last, or the first that isn't as it must be. `noted`

@@ -5,6 +5,7 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use berth_model::{AddressRange, Name, PublicIpPool, SubnetId, VpcId};
+use berth_ops::fault_point;
 use berth_store::{ChangeSubnet, NewSubnet, Page, SubnetRecord, VpcRecord};
 use ipnet::Ipv4Net;
 
@@ -239,10 +240,18 @@ impl Engine {
 
     /// Has the network take over what was written down. What fails is told, and soon tried again.
     pub(crate) async fn in_force(&self, vpc: VpcId, change: Change) -> Result<(), EngineError> {
+        // Here and not in `apply`: the reconciler mends by that too, and a test means the request.
+        at("network.apply before")?;
         let done = apply(&self.world, vpc, change).await;
         if done.is_err() {
             self.reconcile_soon();
         }
-        done
+        done?;
+        at("network.apply after")
     }
+}
+
+/// Where a test may have the daemon die.
+fn at(point: &str) -> Result<(), EngineError> {
+    fault_point(point).map_err(|failure| EngineError::Internal(failure.to_string()))
 }
