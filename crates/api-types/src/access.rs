@@ -5,6 +5,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::schema;
+
 /// The header that says which project a request is about, for who is in several.
 pub const PROJECT_HEADER: &str = "berth-project";
 
@@ -13,10 +15,11 @@ pub const PROJECT_HEADER: &str = "berth-project";
 #[serde(deny_unknown_fields)]
 pub struct CreateProject {
     /// Its name, which is its id and can't be changed.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Name)]
     pub name: Name,
     /// What it is for, in up to 255 characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<schema::Description>)]
     pub description: Option<String>,
 }
 
@@ -25,6 +28,7 @@ pub struct CreateProject {
 #[serde(deny_unknown_fields)]
 pub struct ChangeProject {
     /// What it is for, in up to 255 characters.
+    #[schema(value_type = schema::Description)]
     pub description: String,
 }
 
@@ -32,12 +36,12 @@ pub struct ChangeProject {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ProjectView {
     /// Its name, which is its id.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Name)]
     pub name: Name,
     /// What it is for.
     pub description: String,
     /// What you are in it: none for the operator, who stands above projects.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<schema::Role>)]
     pub role: Option<Role>,
     /// When it was made.
     #[schema(value_type = String, format = DateTime)]
@@ -49,7 +53,7 @@ pub struct ProjectView {
 #[serde(deny_unknown_fields)]
 pub struct SetMember {
     /// `reader`, `member` or `admin`.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Role)]
     pub role: Role,
 }
 
@@ -59,10 +63,10 @@ pub struct MemberView {
     /// The project.
     pub project: String,
     /// The user.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::User)]
     pub user: User,
     /// What the user is in it.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Role)]
     pub role: Role,
     /// Since when.
     #[schema(value_type = String, format = DateTime)]
@@ -74,24 +78,25 @@ pub struct MemberView {
 #[serde(deny_unknown_fields)]
 pub struct CreateToken {
     /// What it is called: one of its user's tokens that aren't revoked.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Name)]
     pub name: Name,
     /// Whose it is: you, or for the operator anybody.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<schema::User>)]
     pub user: Option<User>,
     /// The project that it is good for. Only an operator's token has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub project: Option<String>,
     /// The most it may be in the project: what its user is there if not given, and never more than that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<schema::Role>)]
     pub role: Option<Role>,
     /// Whether it is an operator's: then it has neither project nor role.
     #[serde(default)]
     pub operator: bool,
     /// For how many seconds it is good: 90 days if not given, ten years at most.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1, maximum = 315_360_000)]
     pub ttl_seconds: Option<u64>,
 }
 
@@ -109,18 +114,18 @@ pub struct CreatedToken {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct TokenView {
     /// Its id.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Id)]
     pub id: TokenId,
     /// What it is called.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Name)]
     pub name: Name,
     /// Whose it is.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::User)]
     pub user: User,
     /// The project that it is good for; none for an operator's.
     pub project: Option<String>,
     /// The most it may be there.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<schema::Role>)]
     pub role: Option<Role>,
     /// Whether it is an operator's.
     pub operator: bool,
@@ -142,14 +147,14 @@ pub struct TokenView {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct WhoAmI {
     /// The user.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::User)]
     pub user: User,
     /// How that is known: `socket`, `certificate`, `token` or `oidc`.
     pub via: String,
     /// Whether you are the operator of the host.
     pub operator: bool,
     /// The token that the request carried.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<schema::Id>)]
     pub token: Option<TokenId>,
     /// The project that a request of yours is about if it names none; none if you have to say.
     pub project: Option<String>,
@@ -163,6 +168,6 @@ pub struct RoleView {
     /// The project.
     pub project: String,
     /// The role.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Role)]
     pub role: Role,
 }

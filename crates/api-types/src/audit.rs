@@ -5,13 +5,15 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use crate::schema;
+
 /// The query of `GET /v1/audit`.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct AuditQuery {
     /// Only what this user asked.
-    #[param(value_type = Option<String>)]
+    #[param(value_type = Option<schema::User>)]
     pub user: Option<User>,
     /// Only what was asked of this project.
     pub project: Option<String>,
@@ -21,6 +23,7 @@ pub struct AuditQuery {
     #[param(value_type = Option<String>, format = DateTime)]
     pub since: Option<Timestamp>,
     /// The most entries on the page: 1 to 500, 100 if not given.
+    #[param(minimum = 1, maximum = 500)]
     pub limit: Option<u32>,
     /// Only what was before this entry: the list goes backwards.
     pub after: Option<String>,
@@ -40,7 +43,7 @@ pub struct AuditEntryView {
     pub decision: String,
     /// Who asked; none if that isn't known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<schema::User>)]
     pub user: Option<User>,
     /// How that is known: `socket`, `certificate`, `token ID`, `oidc`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -62,10 +65,10 @@ pub struct AuditEntryView {
     pub status: Option<u16>,
     /// The error's code.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<schema::Code>)]
     pub code: Option<Code>,
     /// The operations that it began.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schema(value_type = Vec<String>)]
+    #[schema(value_type = Vec<schema::Id>)]
     pub operations: Vec<OperationId>,
 }

@@ -4,13 +4,13 @@ use berth_model::{CatalogEntry, Mirror, Name, Source};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::PropertiesView;
+use crate::{PropertiesView, schema};
 
 /// An image that is known by name: it can be downloaded from `url`, or `manual` says how it is made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct CatalogEntryView {
     /// Its name.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Name)]
     pub name: Name,
     /// What it is.
     pub title: String,

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::{FaultView, Outcome};
+use crate::{FaultView, Outcome, schema};
 
 /// One thing that happened to an instance.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -15,7 +15,7 @@ pub struct HistoryEntry {
     pub at: Timestamp,
     /// The operation it belongs to; absent for what the guest did by itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<schema::Id>)]
     pub operation: Option<OperationId>,
     /// What it was.
     #[serde(flatten)]

@@ -7,6 +7,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use crate::schema;
+
 /// What may be said of an image: the query of `POST /v1/images` and the body of `PATCH /v1/images/{image}`. What isn't
 /// given is as an ordinary Linux image has it, or stays as it is; in the body, `null` goes back to the default where
 /// there is one.
@@ -16,47 +18,51 @@ use utoipa::{IntoParams, ToSchema};
 pub struct ImageSettings {
     /// Its name; an import has to give one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[param(value_type = Option<String>)]
-    #[schema(value_type = Option<String>)]
+    #[param(value_type = Option<schema::Name>)]
+    #[schema(value_type = Option<schema::Name>)]
     pub name: Option<Name>,
     /// `private` (if not given): one project's own; `default`: every project's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[param(value_type = Option<String>)]
-    #[schema(value_type = Option<String>)]
+    #[param(value_type = Option<schema::Visibility>)]
+    #[schema(value_type = Option<schema::Visibility>)]
     pub visibility: Option<Visibility>,
     /// `linux` (if not given), `windows` or `other`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[param(value_type = Option<String>)]
-    #[schema(value_type = Option<String>)]
+    #[param(value_type = Option<schema::OsFamily>)]
+    #[schema(value_type = Option<schema::OsFamily>)]
     pub os: Option<OsFamily>,
     /// The distribution or product, e.g. `ubuntu`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[param(max_length = 64)]
+    #[schema(max_length = 64)]
     pub os_name: Option<String>,
     /// Its version, e.g. `24.04`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[param(max_length = 64)]
+    #[schema(max_length = 64)]
     pub os_version: Option<String>,
     /// Who logs in over ssh, `root` if not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
     /// The least root volume in GiB.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[param(value_type = Option<u64>)]
-    #[schema(value_type = Option<u64>)]
+    #[param(value_type = Option<u64>, minimum = 1, maximum = 5120)]
+    #[schema(value_type = Option<u64>, minimum = 1, maximum = 5120)]
     pub min_disk: Option<Gib>,
     /// The least memory in MiB.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[param(value_type = Option<u64>)]
-    #[schema(value_type = Option<u64>)]
+    #[param(value_type = Option<u64>, minimum = 0, maximum = 16_777_216)]
+    #[schema(value_type = Option<u64>, minimum = 0, maximum = 16_777_216)]
     pub min_memory: Option<Mib>,
     /// The largest volume in GiB, 5120 if not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[param(value_type = Option<u64>)]
-    #[schema(value_type = Option<u64>)]
+    #[param(value_type = Option<u64>, minimum = 1, maximum = 5120)]
+    #[schema(value_type = Option<u64>, minimum = 1, maximum = 5120)]
     pub max_volume_size: Option<Gib>,
     /// `bios` (if not given), `uefi` or `uefi_secure_boot`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[param(value_type = Option<String>)]
-    #[schema(value_type = Option<String>)]
+    #[param(value_type = Option<schema::Firmware>)]
+    #[schema(value_type = Option<schema::Firmware>)]
     pub firmware: Option<Firmware>,
     /// Whether the guest has a TPM 2.0; by default only with secure boot.
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
@@ -65,18 +71,18 @@ pub struct ImageSettings {
     pub tpm: Option<Option<bool>>,
     /// `virtio` (if not given), `sata` or `scsi` (virtio-scsi).
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[param(value_type = Option<String>)]
-    #[schema(value_type = Option<String>)]
+    #[param(value_type = Option<schema::DiskBus>)]
+    #[schema(value_type = Option<schema::DiskBus>)]
     pub disk_bus: Option<DiskBus>,
     /// `virtio` (if not given) or `e1000e`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[param(value_type = Option<String>)]
-    #[schema(value_type = Option<String>)]
+    #[param(value_type = Option<schema::NicModel>)]
+    #[schema(value_type = Option<schema::NicModel>)]
     pub nic_model: Option<NicModel>,
     /// `utc` or `localtime`; by default local time for Windows only.
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
-    #[param(value_type = Option<String>)]
-    #[schema(value_type = Option<String>)]
+    #[param(value_type = Option<schema::GuestClock>)]
+    #[schema(value_type = Option<schema::GuestClock>)]
     pub clock: Option<Option<GuestClock>>,
     /// Whether the guest may speak with Hyper-V's interfaces; by default Windows only.
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
@@ -85,8 +91,8 @@ pub struct ImageSettings {
     pub hyperv: Option<Option<bool>>,
     /// Seconds a guest may take to shut down; by default as the host has it.
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
-    #[param(value_type = Option<u32>)]
-    #[schema(value_type = Option<u32>)]
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 3600)]
+    #[schema(value_type = Option<u32>, minimum = 1, maximum = 3600)]
     pub stop_grace: Option<Option<u32>>,
 }
 
@@ -128,13 +134,14 @@ impl ImageSettings {
 pub struct ImageListQuery {
     /// At most this many entries, 1 to 500; 100 if not given.
     #[serde(default)]
+    #[param(minimum = 1, maximum = 500)]
     pub limit: Option<u32>,
     /// The id that the page begins after.
     #[serde(default)]
     pub after: Option<String>,
     /// Only `default` images, or only `private` ones.
     #[serde(default)]
-    #[param(value_type = Option<String>)]
+    #[param(value_type = Option<schema::Visibility>)]
     pub visibility: Option<Visibility>,
 }
 
@@ -142,7 +149,7 @@ pub struct ImageListQuery {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct PropertiesView {
     /// The operating system's family.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::OsFamily)]
     pub os: OsFamily,
     /// The distribution or product; may be empty.
     pub os_name: String,
@@ -160,18 +167,18 @@ pub struct PropertiesView {
     #[schema(value_type = u64)]
     pub max_volume_size: Gib,
     /// What starts the guest.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Firmware)]
     pub firmware: Firmware,
     /// Whether the guest has a TPM 2.0.
     pub tpm: bool,
     /// What its disks hang on.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::DiskBus)]
     pub disk_bus: DiskBus,
     /// What its NICs look like.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::NicModel)]
     pub nic_model: NicModel,
     /// What its hardware clock shows.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::GuestClock)]
     pub clock: GuestClock,
     /// Whether it may speak with Hyper-V's interfaces.
     pub hyperv: bool,
@@ -215,6 +222,7 @@ pub struct PullImage {
     pub url: Option<String>,
     /// What its bytes have to hash to: `sha256:…` or `sha512:…`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<schema::Checksum>)]
     pub checksum: Option<String>,
     /// What else is to be said of it; the name is the catalog's if none is given.
     #[serde(default)]
@@ -225,13 +233,13 @@ pub struct PullImage {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ImageView {
     /// Its id.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Id)]
     pub id: ImageId,
     /// Its name.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Name)]
     pub name: Name,
     /// `default`: every project's; `private`: one project's own.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Visibility)]
     pub visibility: Visibility,
     /// The format of what was imported: `qcow2` or `raw`.
     pub format: String,

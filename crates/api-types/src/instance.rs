@@ -7,13 +7,14 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::OperationView;
+use crate::{OperationView, schema};
 
 /// The body of `POST /v1/instances`.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CreateInstances {
     /// The instance's name; with a count above 1, `NAME-1` to `NAME-N`.
+    #[schema(value_type = schema::Name)]
     pub name: String,
     /// The image's name or id.
     pub image: String,
@@ -22,30 +23,33 @@ pub struct CreateInstances {
     pub instance_type: String,
     /// How many: 1 to 100, 1 if not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1, maximum = 100)]
     pub count: Option<u32>,
     /// The name or id of the key pair that may log in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
     /// User data for cloud-init, in base64; at most 16 KiB decoded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<schema::UserData>)]
     pub user_data: Option<String>,
     /// What becomes of it when its guest crashed: `stay` in Error (the default), or `reboot`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<schema::OnCrash>)]
     pub on_crash: Option<OnCrash>,
     /// What becomes of it when its host was rebooted while it was Active: `start` (the default), or `stay` off.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<schema::OnBoot>)]
     pub on_boot: Option<OnBoot>,
     /// The size of the root volume in GB: 1 to 5120; as the type and the image have it if not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<u64>)]
+    #[schema(value_type = Option<u64>, minimum = 1, maximum = 5120)]
     pub root_size: Option<Gib>,
     /// Keep the root volume when the instance is deleted.
     #[serde(default)]
     pub keep_root: bool,
     /// The volumes it has besides its root, at most 10.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(max_items = 10)]
     pub volumes: Vec<VolumeOfInstance>,
     /// Its NICs, the primary one first, at most as many as its type has; one in the subnet `default` if not given.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -68,7 +72,7 @@ pub struct NicOfInstance {
     pub subnet: Option<String>,
     /// The address of a new port in its subnet; a free one if not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<schema::Address>)]
     pub address: Option<Ipv4Addr>,
     /// The name or id of a port that is there; with nothing else then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -81,7 +85,7 @@ pub struct NicOfInstance {
 pub struct PublicIpOfInstance {
     /// A static one that no port has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<schema::Address>)]
     pub address: Option<Ipv4Addr>,
     /// The pool that an ephemeral one is taken from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -94,7 +98,7 @@ pub struct PublicIpOfInstance {
 pub struct VolumeOfInstance {
     /// The size of a new one in GB: 1 to 5120.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<u64>)]
+    #[schema(value_type = Option<u64>, minimum = 1, maximum = 5120)]
     pub size: Option<Gib>,
     /// The name or id of one that is there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -117,6 +121,7 @@ pub struct Created {
 pub struct StopInstance {
     /// Seconds the guest may take to shut down before the plug is pulled: 0 to 3600, 60 if not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(maximum = 3600)]
     pub timeout_seconds: Option<u32>,
     /// Pull the plug at once.
     #[serde(default)]
@@ -148,14 +153,15 @@ pub struct ResizeInstance {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct InstanceView {
     /// Its id; also the UUID of its libvirt domain.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Id)]
     pub id: InstanceId,
     /// Its name.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Name)]
     pub name: Name,
     /// The project it belongs to.
     pub project: String,
     /// Its documented state.
+    #[schema(value_type = schema::InstanceState)]
     pub state: String,
     /// Whether that state is billed.
     pub billed: bool,
@@ -166,7 +172,7 @@ pub struct InstanceView {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resized_from: Option<String>,
     /// The id of the image it was made from.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Id)]
     pub image: ImageId,
     /// Who logs in over ssh, as its image says.
     pub login: String,
@@ -175,10 +181,10 @@ pub struct InstanceView {
     /// Its addresses, that of its primary port first.
     pub addresses: Vec<AddressView>,
     /// The id of its root volume.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<schema::Id>)]
     pub root_volume: Option<VolumeId>,
     /// The ids of its volumes in the order of its disks, the root first.
-    #[schema(value_type = Vec<String>)]
+    #[schema(value_type = Vec<schema::Id>)]
     pub volumes: Vec<VolumeId>,
     /// When it was asked for.
     #[schema(value_type = String, format = DateTime)]
@@ -191,12 +197,13 @@ pub struct InstanceView {
     /// What makes it less than well while it runs, e.g. `paused` or `I/O error on vda: enospc`.
     pub degraded: Option<String>,
     /// What becomes of it when its guest crashed.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::OnCrash)]
     pub on_crash: OnCrash,
     /// What becomes of it when its host was rebooted while it was Active.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::OnBoot)]
     pub on_boot: OnBoot,
     /// The actions that are allowed now.
+    #[schema(value_type = Vec<schema::Action>)]
     pub allowed_actions: Vec<String>,
     /// The operation in flight.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -207,19 +214,19 @@ pub struct InstanceView {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct AddressView {
     /// The port that has it.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Id)]
     pub port: PortId,
     /// The fixed address.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Address)]
     pub address: Ipv4Addr,
     /// The MAC address of the port.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Mac)]
     pub mac: Mac,
     /// The subnet's name.
     pub subnet: String,
     /// The public IP of the port.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<schema::Address>)]
     pub public: Option<Ipv4Addr>,
 }
 
@@ -227,7 +234,7 @@ pub struct AddressView {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct FaultView {
     /// The stable code.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Code)]
     pub code: Code,
     /// What happened, in words.
     pub message: String,

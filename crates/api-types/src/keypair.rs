@@ -5,12 +5,14 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::schema;
+
 /// The body of `POST /v1/keypairs`.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CreateKeyPair {
     /// Its name.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Name)]
     pub name: Name,
     /// A public key in OpenSSH's one-line form; without it a new Ed25519 pair is made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -32,13 +34,13 @@ pub struct CreatedKeyPair {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct KeyPairView {
     /// Its id.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Id)]
     pub id: KeyPairId,
     /// Its name.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Name)]
     pub name: Name,
     /// The user who made it: only they delete it.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::User)]
     pub owner: User,
     /// The public key in OpenSSH's one-line form.
     pub public_key: String,

@@ -32,6 +32,7 @@ mod port;
 mod problem;
 mod public_ip;
 mod quota;
+pub mod schema;
 mod security_group;
 mod snapshot;
 mod stats;

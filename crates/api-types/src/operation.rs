@@ -5,13 +5,13 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::FaultView;
+use crate::{FaultView, schema};
 
 /// An operation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct OperationView {
     /// Its id.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Id)]
     pub id: OperationId,
     /// What it is about: `instance`, `volume` or `image`.
     pub kind: String,
@@ -80,5 +80,6 @@ impl Outcome {
 pub struct Wait {
     /// The most seconds to wait: 0 to 60, 30 if not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[param(maximum = 60)]
     pub timeout_seconds: Option<u32>,
 }

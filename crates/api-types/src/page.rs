@@ -20,6 +20,7 @@ pub struct Page<T> {
 pub struct PageQuery {
     /// The most entries on the page: 1 to 500, 100 if not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[param(minimum = 1, maximum = 500)]
     pub limit: Option<u32>,
     /// Only entries after this one: the `next` of the page before.
     #[serde(default, skip_serializing_if = "Option::is_none")]

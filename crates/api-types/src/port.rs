@@ -7,31 +7,34 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use crate::schema;
+
 /// The body of `POST /v1/ports`.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CreatePort {
     /// Its name, unique in its project.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<schema::Name>)]
     pub name: Option<Name>,
     /// The subnet's name or id, or `VPC/NAME`.
     pub subnet: String,
     /// Its address in the subnet; a free one if not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<schema::Address>)]
     pub address: Option<Ipv4Addr>,
     /// Its MAC address; a random one if not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<schema::Mac>)]
     pub mac: Option<Mac>,
     /// The security groups it is in, at most 16, by name or id; that of the VPC, `default`, if there are none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(max_items = 16)]
     pub security_groups: Vec<String>,
     /// The addresses of its subnet besides its own that it may send from and be reached at, at most 10; several ports may
     /// share one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schema(value_type = Vec<String>)]
+    #[schema(value_type = Vec<schema::Address>, max_items = 10)]
     pub address_pairs: Vec<Ipv4Addr>,
 }
 
@@ -41,14 +44,15 @@ pub struct CreatePort {
 pub struct ChangePort {
     /// Another name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<schema::Name>)]
     pub name: Option<Name>,
     /// All security groups it is in, by name or id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(max_items = 16)]
     pub security_groups: Option<Vec<String>>,
     /// All addresses besides its own that it may send from and be reached at.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Vec<String>>)]
+    #[schema(value_type = Option<Vec<schema::Address>>, max_items = 10)]
     pub address_pairs: Option<Vec<Ipv4Addr>>,
     /// Whether it is deleted when its instance is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -82,6 +86,7 @@ pub struct PortQuery {
     pub vpc: Option<String>,
     /// The most entries on the page: 1 to 500, 100 if not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[param(minimum = 1, maximum = 500)]
     pub limit: Option<u32>,
     /// Only entries after this one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -92,50 +97,51 @@ pub struct PortQuery {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct PortView {
     /// Its id.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Id)]
     pub id: PortId,
     /// Its name, if it was given one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<schema::Name>)]
     pub name: Option<Name>,
     /// Its state: `Available`, `Attaching`, `In-use` or `Detaching`.
+    #[schema(value_type = schema::PortState)]
     pub state: String,
     /// The VPC it is part of.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Id)]
     pub vpc: VpcId,
     /// The subnet it is part of.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Id)]
     pub subnet: SubnetId,
     /// That subnet's name.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Name)]
     pub subnet_name: Name,
     /// Its MAC address.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Mac)]
     pub mac: Mac,
     /// Its address.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Address)]
     pub address: Ipv4Addr,
     /// What its guest is called in the VPC's DNS.
     pub hostname: String,
     /// The instance that has it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<schema::Id>)]
     pub instance: Option<InstanceId>,
     /// That instance's name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<schema::Name>)]
     pub instance_name: Option<Name>,
     /// Whether it is its instance's first, which has the default route.
     pub primary: bool,
     /// The names of the security groups it is in.
-    #[schema(value_type = Vec<String>)]
+    #[schema(value_type = Vec<schema::Name>)]
     pub security_groups: Vec<Name>,
     /// The addresses besides its own that it may send from and be reached at.
-    #[schema(value_type = Vec<String>)]
+    #[schema(value_type = Vec<schema::Address>)]
     pub address_pairs: Vec<Ipv4Addr>,
     /// Its public IP.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<schema::Address>)]
     pub public_ip: Option<Ipv4Addr>,
     /// Whether it is deleted when its instance is.
     pub delete_on_termination: bool,

@@ -4,13 +4,15 @@ use berth_model::Code;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::schema;
+
 /// What went wrong (RFC 9457, `application/problem+json`).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Problem {
     /// The HTTP status.
     pub status: u16,
     /// The stable code: match on this.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Code)]
     pub code: Code,
     /// The code in words.
     pub title: String,

@@ -8,6 +8,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::schema;
+
 /// The body of `POST /v1/public-ips`: takes a static one from a pool.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -17,7 +19,7 @@ pub struct AllocatePublicIp {
     pub pool: Option<String>,
     /// This very address; any free one if not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<schema::Address>)]
     pub address: Option<Ipv4Addr>,
 }
 
@@ -50,10 +52,10 @@ pub struct GivePublicIp {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct PublicIpView {
     /// Its id.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Id)]
     pub id: PublicIpId,
     /// The address.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Address)]
     pub address: Ipv4Addr,
     /// The project it belongs to.
     pub project: String,
@@ -61,23 +63,23 @@ pub struct PublicIpView {
     pub pool: String,
     /// `static`: the project's until it is released; `ephemeral`: goes back to the pool when its instance is stopped,
     /// shelved or deleted, or it is detached.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::PublicIpKind)]
     pub kind: PublicIpKind,
     /// The port that has it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<schema::Id>)]
     pub port: Option<PortId>,
     /// That port's instance.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<schema::Id>)]
     pub instance: Option<InstanceId>,
     /// That instance's name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<schema::Name>)]
     pub instance_name: Option<Name>,
     /// That port's own address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<schema::Address>)]
     pub private_address: Option<Ipv4Addr>,
     /// When it was taken from its pool.
     #[schema(value_type = String, format = DateTime)]

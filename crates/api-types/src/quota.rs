@@ -6,6 +6,8 @@ use berth_model::{Limit, Resource};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::schema;
+
 /// The quotas of a project.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct QuotaView {
@@ -20,7 +22,7 @@ pub struct QuotaView {
 pub struct ResourceQuota {
     /// Of what: `instances`, `vcpus`, `memory_mib`, `volumes`, `volume_gb`, `snapshots`, `images`, `vpcs`, `subnets`,
     /// `security_groups`, `security_group_rules`, `public_ips` or `key_pairs`.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Resource)]
     pub resource: Resource,
     /// How much the project has.
     pub used: u64,
@@ -36,7 +38,7 @@ pub struct ResourceQuota {
 #[serde(deny_unknown_fields)]
 pub struct ChangeQuota {
     /// By resource: a number, `unlimited`, or null for the daemon's default again.
-    #[schema(value_type = BTreeMap<String, LimitOrDefaultSchema>, example = json!({ "vcpus": 64, "memory_mib": "unlimited", "images": null }))]
+    #[schema(value_type = BTreeMap<schema::Resource, LimitOrDefaultSchema>, example = json!({ "vcpus": 64, "memory_mib": "unlimited", "images": null }))]
     pub limits: BTreeMap<Resource, Option<Limit>>,
 }
 

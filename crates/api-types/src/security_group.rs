@@ -7,18 +7,21 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use crate::schema;
+
 /// The body of `POST /v1/security-groups`.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CreateSecurityGroup {
     /// Its name, unique in its VPC.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Name)]
     pub name: Name,
     /// The VPC's name or id, `default` if not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vpc: Option<String>,
     /// What it is for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<schema::Description>)]
     pub description: Option<String>,
 }
 
@@ -28,10 +31,11 @@ pub struct CreateSecurityGroup {
 pub struct ChangeSecurityGroup {
     /// Another name; the group `default` keeps its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<schema::Name>)]
     pub name: Option<Name>,
     /// What it is for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<schema::Description>)]
     pub description: Option<String>,
 }
 
@@ -41,19 +45,19 @@ pub struct ChangeSecurityGroup {
 pub struct CreateRule {
     /// `ingress` (if not given): flows towards the group's ports; `egress`: flows from them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<schema::Direction>)]
     pub direction: Option<Direction>,
     /// `tcp` (if not given), `udp`, `icmp` or `any`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<schema::Protocol>)]
     pub protocol: Option<Protocol>,
     /// A port such as `443`, or a range such as `8000-8080`, of tcp or udp; all ports if not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<schema::PortRange>)]
     pub ports: Option<PortRange>,
     /// The far end is in this network.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<schema::Cidr>)]
     pub cidr: Option<Ipv4Net>,
     /// The far end is a port in this group of the same VPC: its name or id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -70,6 +74,7 @@ pub struct SecurityGroupQuery {
     pub vpc: Option<String>,
     /// The most entries on the page: 1 to 500, 100 if not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[param(minimum = 1, maximum = 500)]
     pub limit: Option<u32>,
     /// Only entries after this one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -80,16 +85,16 @@ pub struct SecurityGroupQuery {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct SecurityGroupView {
     /// Its id.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Id)]
     pub id: SecurityGroupId,
     /// Its name.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Name)]
     pub name: Name,
     /// The VPC it is part of.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Id)]
     pub vpc: VpcId,
     /// That VPC's name.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Name)]
     pub vpc_name: Name,
     /// What it is for.
     pub description: String,
@@ -108,28 +113,28 @@ pub struct SecurityGroupView {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct RuleView {
     /// Its id.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Id)]
     pub id: RuleId,
     /// `ingress`: flows towards the group's ports; `egress`: flows from them.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Direction)]
     pub direction: Direction,
     /// `tcp`, `udp`, `icmp` or `any`.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Protocol)]
     pub protocol: Protocol,
     /// To which ports; to all if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<schema::PortRange>)]
     pub ports: Option<PortRange>,
     /// The network of the far end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<schema::Cidr>)]
     pub cidr: Option<Ipv4Net>,
     /// The group of the far end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<schema::Id>)]
     pub group: Option<SecurityGroupId>,
     /// That group's name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<schema::Name>)]
     pub group_name: Option<Name>,
 }

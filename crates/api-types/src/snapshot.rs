@@ -5,12 +5,14 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use crate::schema;
+
 /// The body of `POST /v1/snapshots`.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CreateSnapshot {
     /// Its name, unique in its project.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Name)]
     pub name: Name,
     /// The volume's name or id.
     pub volume: String,
@@ -22,7 +24,7 @@ pub struct CreateSnapshot {
 #[serde(deny_unknown_fields)]
 pub struct SnapshotInstance {
     /// What their names begin with.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Name)]
     pub name: Name,
 }
 
@@ -36,6 +38,7 @@ pub struct SnapshotQuery {
     pub volume: Option<String>,
     /// The most entries on the page: 1 to 500, 100 if not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[param(minimum = 1, maximum = 500)]
     pub limit: Option<u32>,
     /// Only entries after this one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -46,16 +49,16 @@ pub struct SnapshotQuery {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct SnapshotView {
     /// Its id.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Id)]
     pub id: SnapshotId,
     /// Its name.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Name)]
     pub name: Name,
     /// The volume it was taken of, which may be gone.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Id)]
     pub volume: VolumeId,
     /// That volume's name then.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Name)]
     pub volume_name: Name,
     /// That volume's size then, in GB; a volume made from it has at least that.
     #[schema(value_type = u64)]

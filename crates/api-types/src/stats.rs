@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::CountersView;
+use crate::{CountersView, schema};
 
 /// What instances use at one moment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -24,14 +24,15 @@ pub struct StatsView {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct InstanceStatsView {
     /// Its id.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Id)]
     pub id: InstanceId,
     /// The project it belongs to.
     pub project: String,
     /// Its name, unique in its project.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Name)]
     pub name: Name,
     /// Its documented state.
+    #[schema(value_type = schema::InstanceState)]
     pub state: String,
     /// Virtual processors of its type.
     pub vcpus: u32,
@@ -71,7 +72,7 @@ pub struct DiskStatsView {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct NicStatsView {
     /// Its port.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Id)]
     pub port: PortId,
     /// Its place among the NICs of the instance; 0 is the primary one.
     pub slot: u32,

@@ -8,29 +8,31 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use crate::schema;
+
 /// The body of `POST /v1/subnets`.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CreateSubnet {
     /// Its name, unique in its VPC.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Name)]
     pub name: Name,
     /// The VPC's name or id, `default` if not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vpc: Option<String>,
     /// Its range, such as `10.1.0.0/24`: a /16 to a /28 that overlaps no other subnet of its VPC.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Cidr)]
     pub cidr: Ipv4Net,
     /// Whether its guests reach the outside by the host's address, `true` if not given; one with a public IP does anyway.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub nat: Option<bool>,
     /// The resolvers its guests are told of, at most 4; the gateway if there are none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schema(value_type = Vec<String>)]
+    #[schema(value_type = Vec<schema::Address>, max_items = 4)]
     pub dns: Vec<Ipv4Addr>,
     /// The time servers its guests are told of, at most 4.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schema(value_type = Vec<String>)]
+    #[schema(value_type = Vec<schema::Address>, max_items = 4)]
     pub ntp: Vec<Ipv4Addr>,
 }
 
@@ -41,18 +43,18 @@ pub struct CreateSubnet {
 pub struct ChangeSubnet {
     /// Another name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<schema::Name>)]
     pub name: Option<Name>,
     /// Whether its guests reach the outside by the host's address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub nat: Option<bool>,
     /// All resolvers its guests are told of; with none of them, the gateway.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Vec<String>>)]
+    #[schema(value_type = Option<Vec<schema::Address>>, max_items = 4)]
     pub dns: Option<Vec<Ipv4Addr>>,
     /// All time servers its guests are told of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Vec<String>>)]
+    #[schema(value_type = Option<Vec<schema::Address>>, max_items = 4)]
     pub ntp: Option<Vec<Ipv4Addr>>,
 }
 
@@ -66,6 +68,7 @@ pub struct SubnetQuery {
     pub vpc: Option<String>,
     /// The most entries on the page: 1 to 500, 100 if not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[param(minimum = 1, maximum = 500)]
     pub limit: Option<u32>,
     /// Only entries after this one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -76,30 +79,30 @@ pub struct SubnetQuery {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct SubnetView {
     /// Its id.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Id)]
     pub id: SubnetId,
     /// Its name.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Name)]
     pub name: Name,
     /// The VPC it is part of.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Id)]
     pub vpc: VpcId,
     /// That VPC's name.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Name)]
     pub vpc_name: Name,
     /// Its range.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Cidr)]
     pub cidr: Ipv4Net,
     /// The address of its gateway.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Address)]
     pub gateway: Ipv4Addr,
     /// Whether its guests reach the outside by the host's address.
     pub nat: bool,
     /// The resolvers its guests are told of; the gateway if there are none.
-    #[schema(value_type = Vec<String>)]
+    #[schema(value_type = Vec<schema::Address>)]
     pub dns: Vec<Ipv4Addr>,
     /// The time servers its guests are told of.
-    #[schema(value_type = Vec<String>)]
+    #[schema(value_type = Vec<schema::Address>)]
     pub ntp: Vec<Ipv4Addr>,
     /// How many ports it has room for.
     pub addresses: u32,

@@ -5,6 +5,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use crate::schema;
+
 /// Which usage is wanted.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -38,7 +40,7 @@ pub struct UsageView {
     /// By project, kind and resource; the lines of one resource in the order in which they began.
     pub lines: Vec<UsageLineView>,
     /// The sum of the lines' amounts.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Amount)]
     pub total: Amount,
 }
 
@@ -68,10 +70,10 @@ pub struct UsageLineView {
     /// For how long, in microseconds.
     pub duration_micros: i64,
     /// What an hour of one costs.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Price)]
     pub price_per_hour: Price,
     /// What the line comes to.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Amount)]
     pub amount: Amount,
 }
 

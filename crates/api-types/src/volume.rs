@@ -5,17 +5,18 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::FaultView;
+use crate::{FaultView, schema};
 
 /// The body of `POST /v1/volumes`. At most one of `image`, `snapshot` and `volume`; blank with none of them.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CreateVolume {
     /// Its name, unique in its project.
+    #[schema(value_type = schema::Name)]
     pub name: String,
     /// Its size in GB: 1 to 5120; that of what it is made from if not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<u64>)]
+    #[schema(value_type = Option<u64>, minimum = 1, maximum = 5120)]
     pub size: Option<Gib>,
     /// Make it from this image, by name or id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -48,6 +49,7 @@ pub struct AttachVolume {
 pub struct DetachVolume {
     /// Seconds the guest may take to let go of it before it stays attached: 0 to 3600, 60 if not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(maximum = 3600)]
     pub timeout_seconds: Option<u32>,
 }
 
@@ -56,7 +58,7 @@ pub struct DetachVolume {
 #[serde(deny_unknown_fields)]
 pub struct ExtendVolume {
     /// The new size in GB: more than it has, and at most 5120.
-    #[schema(value_type = u64)]
+    #[schema(value_type = u64, minimum = 1, maximum = 5120)]
     pub size: Gib,
 }
 
@@ -66,7 +68,7 @@ pub struct ExtendVolume {
 pub struct ChangeVolume {
     /// Another name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<schema::Name>)]
     pub name: Option<Name>,
     /// Whether it is deleted when its instance is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -78,7 +80,7 @@ pub struct ChangeVolume {
 #[serde(deny_unknown_fields)]
 pub struct SaveVolume {
     /// The image's name, unique in its project.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Name)]
     pub name: Name,
 }
 
@@ -86,14 +88,15 @@ pub struct SaveVolume {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct VolumeView {
     /// Its id; the guest reads it as the disk's serial number, of which virtio shows the first 20 characters.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Id)]
     pub id: VolumeId,
     /// Its name; that of a root volume is its instance's.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Name)]
     pub name: Name,
     /// The project it belongs to.
     pub project: String,
     /// Its documented state.
+    #[schema(value_type = schema::VolumeState)]
     pub state: String,
     /// Its size in GB.
     #[schema(value_type = u64)]
@@ -102,10 +105,10 @@ pub struct VolumeView {
     #[serde(rename = "type")]
     pub volume_type: String,
     /// The image at the bottom of it.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<schema::Id>)]
     pub image: Option<ImageId>,
     /// The instance it is attached to.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<schema::Id>)]
     pub instance: Option<InstanceId>,
     /// Whether its instance starts from it.
     pub root: bool,
@@ -120,6 +123,7 @@ pub struct VolumeView {
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Timestamp,
     /// The actions that its state allows.
+    #[schema(value_type = Vec<schema::VolumeAction>)]
     pub allowed_actions: Vec<String>,
     /// The operation in flight.
     #[serde(default, skip_serializing_if = "Option::is_none")]

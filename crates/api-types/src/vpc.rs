@@ -5,14 +5,14 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::SubnetView;
+use crate::{SubnetView, schema};
 
 /// The body of `POST /v1/vpcs`.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CreateVpc {
     /// Its name, unique in its project.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Name)]
     pub name: Name,
 }
 
@@ -21,7 +21,7 @@ pub struct CreateVpc {
 #[serde(deny_unknown_fields)]
 pub struct ChangeVpc {
     /// Another name.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Name)]
     pub name: Name,
 }
 
@@ -29,10 +29,10 @@ pub struct ChangeVpc {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct VpcView {
     /// Its id.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Id)]
     pub id: VpcId,
     /// Its name.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Name)]
     pub name: Name,
     /// The project it belongs to.
     pub project: String,

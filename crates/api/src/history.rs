@@ -13,7 +13,7 @@ use crate::problem::ApiError;
 use crate::{App, views};
 
 pub(crate) fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(list))
+    OpenApiRouter::new().routes(routes!(history))
 }
 
 /// Lists what happened to an instance, oldest first. The limit counts operations: a page has all that happened during
@@ -21,7 +21,7 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
 #[utoipa::path(get, path = "/v1/instances/{instance}/history",
     params(("instance" = String, description = "name or id; the id of an instance that is gone is taken too"), PageQuery),
     responses((status = 200, body = Page<HistoryEntry>), (status = "4XX", body = Problem)))]
-async fn list(
+async fn history(
     State(app): State<App>,
     scope: Scope,
     Path(reference): Path<String>,

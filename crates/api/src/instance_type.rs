@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::{Path, State};
 use berth_api_types::Problem;
+use berth_api_types::schema::InstanceType as InstanceTypeSchema;
 use berth_model::InstanceType;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -15,14 +16,14 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
 }
 
 /// Lists the catalog of instance types.
-#[utoipa::path(get, path = "/v1/types", responses((status = 200, body = Vec<Object>)))]
+#[utoipa::path(get, path = "/v1/types", responses((status = 200, body = Vec<InstanceTypeSchema>)))]
 async fn list(State(app): State<App>) -> Json<Vec<InstanceType>> {
     Json(app.engine.settings().types.clone())
 }
 
 /// Shows an instance type.
 #[utoipa::path(get, path = "/v1/types/{type}", params(("type" = String, description = "name")),
-    responses((status = 200, body = Object), (status = "4XX", body = Problem)))]
+    responses((status = 200, body = InstanceTypeSchema), (status = "4XX", body = Problem)))]
 async fn show(State(app): State<App>, Path(name): Path<String>) -> Result<Json<InstanceType>, ApiError> {
     Ok(Json(app.engine.find_type(&name)?))
 }

@@ -13,6 +13,7 @@ mod audit;
 mod auth;
 mod catalog;
 mod check;
+mod document;
 mod door;
 mod event;
 mod extract;
@@ -53,9 +54,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use berth_engine::Engine;
-use utoipa::OpenApi;
 use utoipa::openapi::OpenApi as Document;
-use utoipa_axum::router::OpenApiRouter;
 
 use crate::auth::Auth;
 pub use audit::{Audit, AuditSettings};
@@ -88,56 +87,14 @@ pub struct About {
     pub state_dir: String,
 }
 
-#[derive(OpenApi)]
-#[openapi(info(
-    title = "Berth",
-    description = "Instances, volumes, images, key pairs, networks and what moves them, on one host. Every error is a problem+json with a stable code."
-))]
-struct Described;
-
-/// The routes, with the document that describes them.
-fn described() -> OpenApiRouter<App> {
-    let mut router = OpenApiRouter::with_openapi(Described::openapi())
-        .merge(instance::routes())
-        .merge(resize::routes())
-        .merge(history::routes())
-        .merge(lifecycle::routes())
-        .merge(volume::routes())
-        .merge(snapshot::routes())
-        .merge(image::routes())
-        .merge(catalog::routes())
-        .merge(keypair::routes())
-        .merge(vpc::routes())
-        .merge(subnet::routes())
-        .merge(security_group::routes())
-        .merge(port::routes())
-        .merge(public_ip::routes())
-        .merge(project::routes())
-        .merge(token::routes())
-        .merge(audit::routes())
-        .merge(quota::routes())
-        .merge(instance_type::routes())
-        .merge(operation::routes())
-        .merge(event::routes())
-        .merge(usage::routes())
-        .merge(host::routes())
-        .merge(check::routes())
-        .merge(stats::routes())
-        .merge(metrics::routes())
-        .merge(health::routes());
-    once::describe(router.get_openapi_mut());
-    auth::describe(router.get_openapi_mut());
-    router
-}
-
 /// The OpenAPI document of all routes.
 pub fn openapi() -> Document {
-    described().into_openapi()
+    document::described().into_openapi()
 }
 
 /// The router that serves the API.
 pub fn router(engine: Engine, about: About, auth: AuthSettings, audit: Audit) -> Router {
-    let (router, document) = described().split_for_parts();
+    let (router, document) = document::described().split_for_parts();
     let app = App {
         engine,
         about: Arc::new(about),

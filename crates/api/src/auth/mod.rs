@@ -47,6 +47,7 @@ pub(crate) use scope::{Scope, implied as implied_project};
 use crate::audit::{Begun, Decision, Entry};
 use crate::auth::limit::Limiter;
 use crate::auth::oidc::Oidc;
+use crate::document::operations;
 use crate::problem::ApiError;
 use crate::request_id::RequestId;
 use crate::{App, Peer};
@@ -197,17 +198,8 @@ pub(crate) fn describe(document: &mut OpenApi) {
     components.add_security_scheme(SCHEME, SecurityScheme::Http(scheme));
     document.security = Some(vec![SecurityRequirement::new::<_, _, String>(SCHEME, [])]);
     for (path, item) in &mut document.paths.paths {
-        let operations = [
-            (Method::GET, &mut item.get),
-            (Method::POST, &mut item.post),
-            (Method::PUT, &mut item.put),
-            (Method::PATCH, &mut item.patch),
-            (Method::DELETE, &mut item.delete),
-        ];
-        for (method, operation) in operations {
-            if let Some(operation) = operation
-                && let Some(need) = policy::need(&method, path)
-            {
+        for (method, operation) in operations(item) {
+            if let Some(need) = policy::need(&method, path) {
                 describe_need(operation, need, path);
             }
         }

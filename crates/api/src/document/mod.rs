@@ -1,0 +1,66 @@
+//! The OpenAPI document: told by the routes where they are written, finished here for all of them alike.
+//!
+//! ```text
+//!   routes, with their words and types ─▶ resources: tags, operationIds ─▶ once, auth: what requests may carry
+//!                                                ─▶ words: summaries ─▶ answers: problems, headers ─▶ examples
+//! ```
+//!
+//! So a new route has all that by being there; what it has to bring are its words and an example, and a test says so.
+
+mod answers;
+mod examples;
+mod resources;
+#[cfg(test)]
+mod tests;
+mod words;
+
+use axum::http::Method;
+use utoipa::OpenApi as _;
+use utoipa::openapi::OpenApi;
+use utoipa::openapi::path::{Operation, PathItem};
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::{App, auth, once};
+
+#[derive(utoipa::OpenApi)]
+#[openapi(info(
+    title = "Berth",
+    description = "Instances, volumes, images, key pairs, networks and what moves them, on one host. \
+                   What is begun is answered with an operation, which can be waited for; what is changed at once is in \
+                   force when it is answered. Every error is a problem (RFC 9457) with a stable code."
+))]
+struct Described;
+
+/// The routes, with the document that describes them.
+pub(crate) fn described() -> OpenApiRouter<App> {
+    let document = OpenApiRouter::with_openapi(Described::openapi());
+    let mut router = resources::RESOURCES
+        .iter()
+        .fold(document, |router, resource| router.merge(resource.described()));
+    let document = router.get_openapi_mut();
+    document.tags = Some(resources::RESOURCES.iter().map(resources::Resource::tag).collect());
+    once::describe(document);
+    auth::describe(document);
+    words::describe(document);
+    answers::describe(document);
+    examples::describe(document);
+    router
+}
+
+/// The operations of a path, with their methods.
+pub(crate) fn operations(item: &mut PathItem) -> impl Iterator<Item = (Method, &mut Operation)> {
+    let all = [
+        (Method::GET, &mut item.get),
+        (Method::POST, &mut item.post),
+        (Method::PUT, &mut item.put),
+        (Method::PATCH, &mut item.patch),
+        (Method::DELETE, &mut item.delete),
+    ];
+    all.into_iter()
+        .filter_map(|(method, operation)| Some((method, operation.as_mut()?)))
+}
+
+/// Every operation of the document.
+fn every(document: &mut OpenApi) -> impl Iterator<Item = (Method, &mut Operation)> {
+    document.paths.paths.values_mut().flat_map(operations)
+}
