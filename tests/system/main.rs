@@ -44,6 +44,7 @@ mod snapshot;
 mod space;
 mod together;
 mod token;
+mod tour;
 mod usage;
 mod volume;
 mod volume_matrix;

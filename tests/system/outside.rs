@@ -20,7 +20,7 @@ ranges = [\"203.0.113.10-203.0.113.13\"]
 pub(crate) const NEIGHBOUR: &str = "203.0.113.1";
 
 /// Joins a host to a network, before its daemon is started.
-fn join(host: &Host) {
+pub(crate) fn join(host: &Host) {
     let commands = [
         "netns add outside",
         "link add up0 type veth peer name out0 netns outside",

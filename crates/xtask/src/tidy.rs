@@ -52,6 +52,33 @@ fn every_source_file_says_what_it_is_and_is_short_and_finished() -> anyhow::Resu
 }
 
 #[test]
+fn links_of_documents_lead_somewhere() -> anyhow::Result<()> {
+    let root = root();
+    let mut documents = vec![root.join("README.md"), root.join("ARCHITECTURE.md")];
+    for package in std::fs::read_dir(root.join("crates"))? {
+        let docs = std::fs::read_dir(package?.path().join("docs"));
+        documents.extend(docs.into_iter().flatten().flatten().map(|entry| entry.path()));
+    }
+    let mut broken = Vec::new();
+    for document in documents {
+        let text = std::fs::read_to_string(&document)?;
+        for link in text
+            .split("](")
+            .skip(1)
+            .filter_map(|rest| rest.split([')', ' ']).next())
+        {
+            let file = link.split('#').next().unwrap_or_default();
+            let beside = document.parent().unwrap_or(Path::new("")).join(file);
+            if !link.contains("://") && !file.is_empty() && !beside.exists() {
+                broken.push(format!("{}: {link}", document.display()));
+            }
+        }
+    }
+    assert!(broken.is_empty(), "links to nowhere:\n{}", broken.join("\n"));
+    Ok(())
+}
+
+#[test]
 fn the_top_level_has_only_what_belongs_there() -> anyhow::Result<()> {
     let folders = ["crates", "images", "scripts", "tests", ".ci", ".git", "target"];
     for entry in std::fs::read_dir(root())? {
