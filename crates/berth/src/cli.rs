@@ -94,6 +94,8 @@ pub(crate) enum Format {
     Yaml,
     /// A line for each line: of 'berth usage'
     Csv,
+    /// Only the names, one a line; an id where there is none
+    Name,
 }
 
 #[derive(Debug, Subcommand)]

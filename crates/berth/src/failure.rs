@@ -3,11 +3,14 @@
 use std::io;
 use std::process::ExitCode;
 
+use anstyle::AnsiColor;
 use berth_client::ClientError;
 use berth_model::Code;
 
 use crate::cli::Format;
-use crate::output;
+use crate::commands::Context;
+use crate::wait::Interrupted;
+use crate::{hints, output};
 
 /// An error that this program finds by itself.
 #[derive(Debug, thiserror::Error)]
@@ -15,6 +18,8 @@ use crate::output;
 pub(crate) struct Failure {
     pub(crate) code: Code,
     pub(crate) message: String,
+    /// What to do next.
+    pub(crate) hint: Option<String>,
 }
 
 impl Failure {
@@ -22,16 +27,30 @@ impl Failure {
         Self {
             code,
             message: message.into(),
+            hint: None,
         }
     }
 
     pub(crate) fn invalid(message: impl Into<String>) -> Self {
         Self::new(Code::InvalidArgument, message)
     }
+
+    /// The same, and what to do next.
+    pub(crate) fn hint(self, hint: impl Into<String>) -> Self {
+        Self {
+            hint: Some(hint.into()),
+            ..self
+        }
+    }
 }
 
-/// Says what went wrong on stderr, and returns what to exit with.
-pub(crate) fn show(error: &anyhow::Error, format: Format) -> ExitCode {
+/// An error that was told already, when it happened; it is only exited with.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct Told(pub(crate) Code);
+
+/// Says what went wrong on stderr and what to do next, and returns what to exit with.
+pub(crate) async fn show(error: &anyhow::Error, format: Format, cx: Option<&Context>) -> ExitCode {
     if let Some(error) = error.downcast_ref::<io::Error>()
         && error.kind() == io::ErrorKind::BrokenPipe
     {
@@ -39,41 +58,35 @@ pub(crate) fn show(error: &anyhow::Error, format: Format) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let code = code(error);
-    if matches!(format, Format::Table | Format::Csv) {
-        output::error(&format!("error: {error:#}"));
-        for hint in hints(error) {
-            output::error(&format!("  {hint}"));
+    if error.downcast_ref::<Told>().is_none() {
+        if matches!(format, Format::Json | Format::Yaml) {
+            output::error(&problem(error, code));
+        } else {
+            let red = AnsiColor::Red.on_default().bold();
+            output::error(&format!("{red}error:{red:#} {error:#}"));
+            for hint in hints::of(error, cx).await {
+                output::error(&format!("  {hint}"));
+            }
         }
-    } else {
-        output::error(&problem(error, code));
+    }
+    if error.downcast_ref::<Interrupted>().is_some() {
+        return ExitCode::from(Interrupted::EXIT);
     }
     ExitCode::from(code.exit())
 }
 
-fn code(error: &anyhow::Error) -> Code {
+/// The stable code of an error.
+pub(crate) fn code(error: &anyhow::Error) -> Code {
     if let Some(error) = error.downcast_ref::<ClientError>() {
         return error.code();
+    }
+    if let Some(Told(code)) = error.downcast_ref::<Told>() {
+        return *code;
     }
     match error.downcast_ref::<Failure>() {
         Some(failure) => failure.code,
         None => Code::InvalidArgument,
     }
-}
-
-fn hints(error: &anyhow::Error) -> Vec<String> {
-    let Some(ClientError::Problem(problem)) = error.downcast_ref::<ClientError>() else {
-        return Vec::new();
-    };
-    let mut hints = Vec::new();
-    if let Some(allowed) = &problem.allowed_actions {
-        hints.push(format!("allowed now: {}", allowed.join(", ")));
-    }
-    if let Some(operation) = &problem.operation {
-        hints.push(format!(
-            "in flight: operation {operation}; see 'berth operation wait {operation}'"
-        ));
-    }
-    hints
 }
 
 /// The problem as the daemon sent it, or one like it.

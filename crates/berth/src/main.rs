@@ -3,9 +3,11 @@
 //! ```text
 //!   cli (clap) ─▶ commands (one module a noun) ─▶ client ─▶ a daemon: its socket, or TLS
 //!       └─▶ choice (which daemon, as whom) ◀─ contexts (stored)
-//!                      ├─▶ wait      follows an operation, a line for each state
+//!                      ├─▶ several   the same for many: asks first, goes on after a failure
+//!                      ├─▶ wait      follows operations, a line for each
+//!                      ├─▶ watch     shows a list again when an event says that it changed
 //!                      ├─▶ terminal  the console, ssh, raw streams
-//!                      └─▶ output    table, JSON or YAML on stdout; errors on stderr
+//!                      └─▶ output    table, names, JSON or YAML on stdout; errors on stderr, with hints
 //! ```
 
 mod choice;
@@ -13,10 +15,14 @@ mod cli;
 mod commands;
 mod contexts;
 mod failure;
+mod hints;
+mod live;
 mod output;
 mod secret;
+mod several;
 mod terminal;
 mod wait;
+mod watch;
 
 use std::process::ExitCode;
 
@@ -27,23 +33,31 @@ use crate::commands::Context;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    let output = cli.output;
-    match run(cli) {
-        Ok(code) => code,
-        Err(error) => failure::show(&error, output),
-    }
-}
-
-fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
-        .build()?;
-    let code = runtime.block_on(async {
-        let context = Context::new(&cli)?;
-        commands::run(cli.noun, &context).await
-    });
+        .build();
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            output::error(&format!("error: no threads: {error}"));
+            return ExitCode::from(berth_model::Code::Internal.exit());
+        }
+    };
+    let code = runtime.block_on(run(cli));
     // A read of stdin that nobody will answer must not keep the program alive.
     runtime.shutdown_background();
     code
+}
+
+async fn run(cli: Cli) -> ExitCode {
+    let format = cli.output;
+    let context = match Context::new(&cli) {
+        Ok(context) => context,
+        Err(error) => return failure::show(&error, format, None).await,
+    };
+    match commands::run(cli.noun, &context).await {
+        Ok(code) => code,
+        Err(error) => failure::show(&error, format, Some(&context)).await,
+    }
 }

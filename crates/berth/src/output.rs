@@ -1,33 +1,83 @@
 //! What is printed: results on stdout, everything else on stderr.
+//!
+//! ```text
+//!   value ─┬─ table ─▶ a comfy Table ─▶ table::lines: as wide as the terminal, states in colours
+//!          ├─ json, yaml: as the API has it
+//!          └─ name ─▶ names::Named: a line each, for scripts
+//! ```
+//!
+//! Colours are anstream's: only on a terminal, or as `NO_COLOR` and `CLICOLOR_FORCE` say.
 
-#![allow(clippy::print_stderr, reason = "this is where it is printed")]
+mod names;
+mod table;
 
-use std::io::{self, Write as _};
+use std::io::{self, IsTerminal as _, Write as _};
 
 use comfy_table::Table;
-use comfy_table::presets::NOTHING;
 use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::cli::Format;
+use crate::failure::Failure;
+pub(crate) use names::Named;
+pub(crate) use table::{fields, lines, table};
 
-/// Prints a value: as the API has it, or as a table of these rows.
-pub(crate) fn print<T: Serialize>(format: Format, value: &T, table: impl FnOnce(&T) -> Table) -> io::Result<()> {
-    text(format, value, |value| lines(&table(value)))
+/// Prints a value: as the API has it, by its name, or as a table of these rows.
+pub(crate) fn print<T: Serialize + Named + ?Sized>(
+    format: Format,
+    value: &T,
+    table: impl FnOnce(&T) -> Table,
+) -> anyhow::Result<()> {
+    show(format, value, |value| lines(&table(value)))
 }
 
-/// Prints a value: as the API has it, or as this text.
+/// Prints a value: as the API has it, by its name, or as this text.
+pub(crate) fn show<T: Serialize + Named + ?Sized>(
+    format: Format,
+    value: &T,
+    text: impl FnOnce(&T) -> String,
+) -> anyhow::Result<()> {
+    Ok(raw(page(format, value, text)?.as_bytes())?)
+}
+
+/// What [`show`] prints.
+pub(crate) fn page<T: Serialize + Named + ?Sized>(
+    format: Format,
+    value: &T,
+    text: impl FnOnce(&T) -> String,
+) -> anyhow::Result<String> {
+    if format == Format::Name {
+        let names = value.names().into_iter();
+        return Ok(names.map(|name| name + "\n").collect());
+    }
+    unnamed(format, value, text)
+}
+
+/// Prints a value that has no name: as the API has it, or as this text.
 pub(crate) fn text<T: Serialize + ?Sized>(
     format: Format,
     value: &T,
     text: impl FnOnce(&T) -> String,
-) -> io::Result<()> {
-    let text = match format {
-        Format::Table | Format::Csv => text(value),
-        Format::Json => serde_json::to_string_pretty(value).map_err(io::Error::other)? + "\n",
-        Format::Yaml => serde_yaml_ng::to_string(value).map_err(io::Error::other)?,
-    };
-    raw(text.as_bytes())
+) -> anyhow::Result<()> {
+    Ok(raw(unnamed(format, value, text)?.as_bytes())?)
+}
+
+fn unnamed<T: Serialize + ?Sized>(
+    format: Format,
+    value: &T,
+    text: impl FnOnce(&T) -> String,
+) -> anyhow::Result<String> {
+    match format {
+        Format::Table | Format::Csv => Ok(text(value)),
+        Format::Json => Ok(serde_json::to_string_pretty(value)? + "\n"),
+        Format::Yaml => Ok(serde_yaml_ng::to_string(value)?),
+        Format::Name => Err(no_name().into()),
+    }
+}
+
+/// What is said where `-o name` makes no sense.
+pub(crate) fn no_name() -> Failure {
+    Failure::invalid("-o name prints the names of what is listed, shown or made, and this has none: use json or yaml")
 }
 
 /// Prints bytes as they are, at once.
@@ -42,39 +92,21 @@ pub(crate) fn line(text: &str) -> io::Result<()> {
     raw(format!("{text}\n").as_bytes())
 }
 
-/// Says something on stderr.
+/// Says something on stderr; colours in it are taken out unless somebody sees them.
 pub(crate) fn error(text: &str) {
-    eprintln!("{text}");
+    // There is nobody to tell that there is nobody to tell.
+    let _ = writeln!(anstream::stderr(), "{text}");
 }
 
-/// A table with these headings and no borders.
-pub(crate) fn table<const N: usize>(headings: [&str; N], rows: impl IntoIterator<Item = [String; N]>) -> Table {
-    let mut table = Table::new();
-    table.load_style(NOTHING).set_header(headings.map(str::to_uppercase));
-    for row in rows {
-        table.add_row(row);
-    }
-    table
+/// Asks something on stderr; the answer is typed behind it.
+pub(crate) fn ask(text: &str) {
+    let mut stderr = anstream::stderr();
+    let _ = write!(stderr, "{text}").and_then(|()| stderr.flush());
 }
 
-/// One thing: a line for each of its fields.
-pub(crate) fn fields<const N: usize>(rows: [(&str, String); N]) -> Table {
-    let mut table = Table::new();
-    table.load_style(NOTHING);
-    for (name, value) in rows {
-        table.add_row([name.to_owned(), value]);
-    }
-    table
-}
-
-/// A table as text, without blanks at the ends of its lines.
-pub(crate) fn lines(table: &Table) -> String {
-    let mut text = String::new();
-    for line in table.lines() {
-        text.push_str(line.trim());
-        text.push('\n');
-    }
-    text
+/// Whether there is somebody who types and sees what is asked: stdin and stderr are a terminal.
+pub(crate) fn may_ask() -> bool {
+    io::stdin().is_terminal() && io::stderr().is_terminal()
 }
 
 /// How long ago something was, in one unit.

@@ -1,13 +1,12 @@
-//! Waiting for operations: a line for each documented state as it is passed.
+//! Waiting for operations: on a terminal a live line for each, elsewhere a line for each documented state as it is passed.
 
 use std::collections::HashMap;
-use std::io::IsTerminal as _;
 use std::time::{Duration, Instant};
 
 use berth_api_types::{EventQuery, EventView, OperationView, Outcome};
 use berth_client::{Client, Events};
 use berth_model::Code;
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
 use crate::failure::Failure;
 use crate::output;
@@ -16,7 +15,7 @@ use crate::output;
 pub(crate) struct Follower {
     client: Client,
     events: Events,
-    progress: Progress,
+    begun: Instant,
 }
 
 impl Follower {
@@ -25,60 +24,57 @@ impl Follower {
         Ok(Self {
             client: client.clone(),
             events,
-            progress: Progress::new(),
+            begun: Instant::now(),
         })
     }
 
-    /// Waits until all of them have ended, showing what they pass; fails as the first that failed.
-    pub(crate) async fn finish(mut self, operations: &[OperationView]) -> anyhow::Result<()> {
+    /// Waits until all of them have ended, showing what they pass.
+    pub(crate) async fn finish(mut self, operations: &[OperationView]) -> anyhow::Result<Vec<OperationView>> {
+        let progress = Progress::of(operations, self.begun);
         let ids: Vec<_> = operations.iter().map(|operation| operation.id.to_string()).collect();
-        let ended = tokio::select! {
-            ended = self.follow(operations) => ended,
+        tokio::select! {
+            ended = self.follow(operations, &progress) => ended,
             _ = tokio::signal::ctrl_c() => {
-                self.progress.clear();
+                progress.leave();
                 let message = format!("interrupted; it goes on: berth operation wait {}", ids.join(" "));
-                return Err(Interrupted(message).into());
+                Err(Interrupted(message).into())
             }
-        };
-        self.progress.clear();
-        for operation in ended? {
-            succeeded(&operation)?;
         }
-        Ok(())
     }
 
-    async fn follow(&mut self, operations: &[OperationView]) -> anyhow::Result<Vec<OperationView>> {
-        let mut names: HashMap<String, &str> = HashMap::new();
-        for operation in operations {
-            names.insert(operation.id.to_string(), &operation.resource_name);
-        }
+    async fn follow(
+        &mut self,
+        operations: &[OperationView],
+        progress: &Progress,
+    ) -> anyhow::Result<Vec<OperationView>> {
         let mut ended = Vec::new();
         for operation in operations {
             let waited = self.client.wait_operation(operation.id);
             tokio::pin!(waited);
-            loop {
+            let done = loop {
                 tokio::select! {
                     // What is on the stream already is shown before the end is believed.
                     biased;
-                    event = self.events.next() => if let Some(event) = event? { self.progress.show(&names, &event) } else {
-                        ended.push(waited.await?);
-                        break;
+                    event = self.events.next() => match event? {
+                        Some(event) => progress.show(&event),
+                        None => break waited.await?,
                     },
-                    done = &mut waited => {
-                        ended.push(done?);
-                        break;
-                    }
+                    done = &mut waited => break done?,
                 }
-            }
+            };
+            ended.push(done);
         }
-        self.drain(&names).await;
+        self.drain(progress).await;
+        for operation in &ended {
+            progress.end(operation);
+        }
         Ok(ended)
     }
 
     /// Shows the last states: their events were sent before the answer to the wait was.
-    async fn drain(&mut self, names: &HashMap<String, &str>) {
+    async fn drain(&mut self, progress: &Progress) {
         while let Ok(Ok(Some(event))) = tokio::time::timeout(Duration::from_millis(20), self.events.next()).await {
-            self.progress.show(names, &event);
+            progress.show(&event);
         }
     }
 }
@@ -87,6 +83,11 @@ impl Follower {
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub(crate) struct Interrupted(String);
+
+impl Interrupted {
+    /// What a program exits with that was interrupted: as a shell says it, 128 and SIGINT's number.
+    pub(crate) const EXIT: u8 = 130;
+}
 
 /// An operation that did what was asked; anything else is a failure.
 pub(crate) fn succeeded(operation: &OperationView) -> Result<(), Failure> {
@@ -106,51 +107,87 @@ pub(crate) fn succeeded(operation: &OperationView) -> Result<(), Failure> {
                 .error
                 .as_ref()
                 .map_or(Code::OperationFailed, |fault| fault.code);
-            Err(Failure::new(code, format!("{what} failed: {why}")))
+            let failure = Failure::new(code, format!("{what} failed: {why}"));
+            Err(match operation.kind.as_str() {
+                "instance" => failure.hint(format!("'berth instance why {}' tells each step", operation.resource)),
+                _ => failure.hint(format!("'berth operation show {}' tells more", operation.id)),
+            })
         }
     }
 }
 
-/// A line on a terminal, or a line for each state elsewhere.
-struct Progress {
-    begun: Instant,
-    bar: Option<ProgressBar>,
+/// What is shown of operations under way, by their ids.
+enum Progress {
+    /// On a terminal.
+    Live(HashMap<String, ProgressBar>),
+    /// Elsewhere: since when, and the names of what they are about.
+    Lines(Instant, HashMap<String, String>),
 }
 
 impl Progress {
-    fn new() -> Self {
-        let bar = std::io::stderr().is_terminal().then(|| {
-            let bar = ProgressBar::new_spinner();
-            if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} {elapsed:.dim}") {
-                bar.set_style(style);
-            }
-            bar.enable_steady_tick(Duration::from_millis(100));
-            bar
-        });
-        Self {
-            begun: Instant::now(),
-            bar,
+    fn of(operations: &[OperationView], begun: Instant) -> Self {
+        let named = operations
+            .iter()
+            .map(|one| (one.id.to_string(), one.resource_name.clone()));
+        if ProgressDrawTarget::stderr().is_hidden() {
+            return Self::Lines(begun, named.collect());
         }
+        let all = MultiProgress::new();
+        let width = named.clone().map(|(_, name)| name.len()).max().unwrap_or(0);
+        let bar = |(id, name): (String, _)| {
+            let bar = all.add(ProgressBar::new_spinner().with_elapsed(begun.elapsed()));
+            bar.set_style(style("{spinner:.cyan} {prefix}  {msg:.yellow}  {time:.dim}"));
+            bar.set_prefix(format!("{name:<width$}"));
+            bar.enable_steady_tick(Duration::from_millis(100));
+            (id, bar)
+        };
+        Self::Live(named.map(bar).collect())
     }
 
-    fn show(&self, names: &HashMap<String, &str>, event: &EventView) {
-        let Some(name) = event.operation.as_ref().and_then(|id| names.get(id)) else {
+    fn show(&self, event: &EventView) {
+        let (Some(id), Some(state)) = (&event.operation, &event.state) else {
             return;
         };
-        let Some(state) = &event.state else { return };
-        let elapsed = self.begun.elapsed().as_secs_f64();
-        match &self.bar {
-            Some(bar) => {
-                bar.println(format!("{elapsed:>7.2} s  {name}  {state}"));
-                bar.set_message(format!("{name} {state}"));
+        match self {
+            Self::Live(bars) => {
+                if let Some(bar) = bars.get(id) {
+                    bar.set_message(state.clone());
+                }
             }
-            None => output::error(&format!("{elapsed:>7.2} s  {name}  {state}")),
+            Self::Lines(begun, names) => {
+                if let Some(name) = names.get(id) {
+                    let elapsed = begun.elapsed().as_secs_f64();
+                    output::error(&format!("{elapsed:>7.2} s  {name}  {state}"));
+                }
+            }
         }
     }
 
-    fn clear(&self) {
-        if let Some(bar) = &self.bar {
-            bar.finish_and_clear();
+    /// The line of an operation that has ended stays, with how it ended.
+    fn end(&self, operation: &OperationView) {
+        let Self::Live(bars) = self else { return };
+        if let Some(bar) = bars.get(&operation.id.to_string()) {
+            bar.set_style(style(match operation.outcome {
+                Outcome::Succeeded => "{prefix:.green}  {msg}  {time:.dim}",
+                _ => "{prefix:.red}  {msg:.red}  {time:.dim}",
+            }));
+            bar.finish();
         }
     }
+
+    /// The lines stay as they are.
+    fn leave(&self) {
+        if let Self::Live(bars) = self {
+            bars.values().for_each(ProgressBar::abandon);
+        }
+    }
+}
+
+/// A style with `time`: seconds with their hundredths, as the lines elsewhere have them.
+fn style(template: &str) -> ProgressStyle {
+    let time = |state: &ProgressState, out: &mut dyn std::fmt::Write| {
+        let _ = write!(out, "{:.2} s", state.elapsed().as_secs_f64());
+    };
+    let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_spinner());
+    style.with_key("time", time)
 }

@@ -9,7 +9,7 @@ use crate::At;
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
     /// Nobody answers there.
-    #[error("no daemon answers at {at}: {reason}; {}", hint(.at))]
+    #[error("no daemon answers at {at}: {reason}")]
     Unreachable {
         /// Where.
         at: Box<At>,
@@ -36,13 +36,5 @@ impl ClientError {
             Self::Protocol(_) => Code::Internal,
             Self::Input(_) => Code::InvalidArgument,
         }
-    }
-}
-
-/// What may be the matter.
-fn hint(at: &At) -> &'static str {
-    match at {
-        At::Socket(_) => "is berthd running, and may you use its socket?",
-        At::Https { .. } => "is it served there, and does the CA that you trust vouch for it?",
     }
 }

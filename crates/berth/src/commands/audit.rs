@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use crate::cli::time;
 use crate::commands::Context;
-use crate::output::{self, or_dash, table};
+use crate::output::{self, lines, or_dash, table};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum AuditVerb {
@@ -45,13 +45,12 @@ pub(crate) async fn run(verb: AuditVerb, cx: &Context) -> anyhow::Result<()> {
         after: None,
     };
     let entries = cx.client.audit(&query).await?;
-    output::print(cx.format, &entries, |entries| {
-        table(
+    output::text(cx.format, &entries, |entries| {
+        lines(&table(
             ["at", "decision", "user", "from", "project", "what", "on", "answer"],
             entries.iter().map(row),
-        )
-    })?;
-    Ok(())
+        ))
+    })
 }
 
 fn row(entry: &AuditEntryView) -> [String; 8] {

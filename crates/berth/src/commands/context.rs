@@ -11,7 +11,8 @@ use crate::cli::{Daemon, Format, name};
 use crate::commands::Context;
 use crate::contexts::{Contexts, LOCAL, SOCKET, Stored};
 use crate::failure::Failure;
-use crate::output::{self, fields, or_dash, table};
+use crate::output::{self, Named, fields, or_dash, table};
+use crate::several::{Holds, Sure};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ContextVerb {
@@ -34,6 +35,8 @@ pub(crate) enum ContextVerb {
         /// Their names
         #[arg(required = true)]
         contexts: Vec<String>,
+        #[command(flatten)]
+        sure: Sure,
     },
 }
 
@@ -79,6 +82,12 @@ struct Shown {
     token: bool,
 }
 
+impl Named for Shown {
+    fn names(&self) -> Vec<String> {
+        vec![self.name.clone()]
+    }
+}
+
 /// The longest token in bytes.
 const TOKEN_MAX: u64 = 16 << 10;
 
@@ -96,14 +105,17 @@ pub(crate) fn run(verb: ContextVerb, cx: &Context) -> anyhow::Result<()> {
         }),
         ContextVerb::List => list(cx.format),
         ContextVerb::Show { context } => show(context.as_deref(), cx.format),
-        ContextVerb::Remove { contexts: names } => Contexts::change(|contexts| {
-            for name in names {
-                contexts.find(&name)?;
-                contexts.contexts.retain(|of, _| of.as_str() != name);
-                contexts.current.take_if(|current| current.as_str() == name);
-            }
-            Ok(())
-        }),
+        ContextVerb::Remove { contexts: names, sure } => {
+            sure.ask("remove", ("context", "contexts"), &names, Holds::Nothing)?;
+            Contexts::change(|contexts| {
+                for name in names {
+                    contexts.find(&name)?;
+                    contexts.contexts.retain(|of, _| of.as_str() != name);
+                    contexts.current.take_if(|current| current.as_str() == name);
+                }
+                Ok(())
+            })
+        }
     }
 }
 

@@ -12,10 +12,12 @@ use clap::{Args, ValueEnum};
 
 use crate::cli::Waiting;
 use crate::commands::Context;
-use crate::commands::instance::{begin, finish};
+use crate::commands::begun::begin;
+use crate::commands::instance::finish;
 use crate::commands::network::public_address;
 use crate::commands::nics::Nics;
 use crate::failure::Failure;
+use crate::several::Failures;
 
 #[derive(Debug, Args)]
 pub(crate) struct Create {
@@ -134,7 +136,7 @@ pub(super) async fn run(new: Create, cx: &Context) -> anyhow::Result<()> {
     };
     let follower = begin(new.waiting, cx).await?;
     let operations = cx.client.create_instances(&request).await?.operations;
-    finish(follower, &operations, cx).await
+    finish(follower, &operations, Failures::new(cx, operations.len()), cx).await
 }
 
 /// The most bytes of a file of user data that are sent: the daemon says what it takes, and this is far beyond it.

@@ -31,7 +31,7 @@ pub(crate) async fn run(verb: EventVerb, cx: &Context) -> anyhow::Result<()> {
         match cx.format {
             Format::Json => output::line(&serde_json::to_string(&event)?)?,
             Format::Yaml => output::raw(format!("---\n{}", serde_yaml_ng::to_string(&event)?).as_bytes())?,
-            Format::Table | Format::Csv => {
+            Format::Table | Format::Csv | Format::Name => {
                 let rest = [event.state, event.message]
                     .into_iter()
                     .flatten()

@@ -1,13 +1,11 @@
 //! `berth host …`
 
-use std::io;
-
 use berth_api_types::{FindingView, HostCheck, HostView};
 use clap::Subcommand;
 
 use crate::cli::Format;
 use crate::commands::Context;
-use crate::output::{self, bytes, fields, or_dash, table};
+use crate::output::{self, bytes, fields, lines, or_dash, table};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum HostVerb {
@@ -30,11 +28,11 @@ pub(crate) async fn run(verb: HostVerb, cx: &Context) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn findings(check: &HostCheck, cx: &Context) -> io::Result<()> {
+fn findings(check: &HostCheck, cx: &Context) -> anyhow::Result<()> {
     if check.findings.is_empty() && cx.format == Format::Table {
-        return output::line("all is as the records have it");
+        return Ok(output::line("all is as the records have it")?);
     }
-    output::print(cx.format, check, |check| {
+    output::text(cx.format, check, |check| {
         let row = |one: &FindingView| {
             let done = one.done.as_ref().unwrap_or(&one.remedy);
             let done = match &one.error {
@@ -45,11 +43,11 @@ fn findings(check: &HostCheck, cx: &Context) -> io::Result<()> {
         };
         let fixed = check.findings.iter().any(|one| one.done.is_some());
         let last = if fixed { "done" } else { "to be done" };
-        table(["kind", "name", "what", last], check.findings.iter().map(row))
+        lines(&table(["kind", "name", "what", last], check.findings.iter().map(row)))
     })
 }
 
-fn show(host: &HostView, cx: &Context) -> io::Result<()> {
+fn show(host: &HostView, cx: &Context) -> anyhow::Result<()> {
     output::print(cx.format, host, |host| {
         let libvirt = match &host.libvirt.reason {
             None if host.libvirt.up => format!("{} at {}", or_dash(host.libvirt_version.as_ref()), host.libvirt_uri),

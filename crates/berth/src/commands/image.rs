@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use berth_api_types::{ImageSettings, ImageView, PullImage, SaveVolume};
 use berth_model::{Name, Visibility};
 use clap::{Args, Subcommand};
+use comfy_table::Table;
 use futures::{Stream, TryStreamExt as _};
 use indicatif::{ProgressBar, ProgressStyle};
 use reqwest::Body;
@@ -19,9 +20,11 @@ use tokio_util::io::ReaderStream;
 use self::settings::Settings;
 use crate::cli::{Waiting, name};
 use crate::commands::Context;
-use crate::commands::instance::done;
+use crate::commands::begun::done;
 use crate::failure::Failure;
-use crate::output::{self, ago, bytes, fields, table};
+use crate::output::{self, ago, bytes, fields, lines, table};
+use crate::several::{Holds, Sure, each};
+use crate::watch::Watching;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -65,11 +68,15 @@ pub(crate) enum ImageVerb {
         /// Only the project's own
         #[arg(long)]
         mine: bool,
+        #[command(flatten)]
+        watching: Watching,
     },
     /// Show an image
     Show {
         /// Its name or id
         image: String,
+        #[command(flatten)]
+        watching: Watching,
     },
     /// Change what an image says of itself
     ///
@@ -86,6 +93,8 @@ pub(crate) enum ImageVerb {
         /// Their names or ids
         #[arg(required = true)]
         images: Vec<String>,
+        #[command(flatten)]
+        sure: Sure,
     },
 }
 
@@ -160,15 +169,25 @@ pub(crate) async fn run(verb: ImageVerb, cx: &Context) -> anyhow::Result<()> {
             }
         }
         ImageVerb::Export { image, file } => transfer::export(&image, &file, cx).await,
-        ImageVerb::List { default, mine } => {
+        ImageVerb::List {
+            default,
+            mine,
+            watching,
+        } => {
             let visibility = match (default, mine) {
                 (true, _) => Some(Visibility::Default),
                 (_, true) => Some(Visibility::Private),
                 (false, false) => None,
             };
-            list(&cx.client.images(visibility).await?, cx)
+            let fetch = async || cx.client.images(visibility).await;
+            watching
+                .show(cx, &["image"], fetch, |images| lines(&list(images)))
+                .await
         }
-        ImageVerb::Show { image } => show(&cx.client.image(&image).await?, cx),
+        ImageVerb::Show { image, watching } => {
+            let fetch = async || cx.client.image(&image).await;
+            watching.show(cx, &["image"], fetch, |image| lines(&shown(image))).await
+        }
         ImageVerb::Set(set) => {
             let settings = set.settings.given(set.name);
             if settings == ImageSettings::default() {
@@ -177,11 +196,9 @@ pub(crate) async fn run(verb: ImageVerb, cx: &Context) -> anyhow::Result<()> {
             show(&cx.client.change_image(&set.image, &settings).await?, cx)
         }
         ImageVerb::Catalog { name } => catalog::run(name.as_deref(), cx).await,
-        ImageVerb::Delete { images } => {
-            for image in images {
-                cx.client.delete_image(&image).await?;
-            }
-            Ok(())
+        ImageVerb::Delete { images, sure } => {
+            sure.ask("delete", ("image", "images"), &images, Holds::Data)?;
+            each(&images, cx, async |image| cx.client.delete_image(image).await).await
         }
     }
 }
@@ -218,51 +235,49 @@ fn progress(length: Option<u64>) -> ProgressBar {
     bar
 }
 
-fn list(images: &Vec<ImageView>, cx: &Context) -> anyhow::Result<()> {
-    output::print(cx.format, images, |images| {
-        let row = |image: &ImageView| {
-            [
-                image.name.to_string(),
-                settings::whose(image).to_owned(),
-                settings::system(&image.properties),
-                bytes(image.virtual_size),
-                bytes(image.file_size),
-                settings::needs(&image.properties),
-                image.properties.max_volume_size.to_string(),
-                ago(image.created_at),
-            ]
-        };
-        let headings = [
-            "name",
-            "whose",
-            "system",
-            "disk",
-            "file",
-            "needs",
-            "volume up to",
-            "imported",
-        ];
-        table(headings, images.iter().map(row))
-    })?;
-    Ok(())
+fn list(images: &[ImageView]) -> Table {
+    let row = |image: &ImageView| {
+        [
+            image.name.to_string(),
+            settings::whose(image).to_owned(),
+            settings::system(&image.properties),
+            bytes(image.virtual_size),
+            bytes(image.file_size),
+            settings::needs(&image.properties),
+            image.properties.max_volume_size.to_string(),
+            ago(image.created_at),
+        ]
+    };
+    let headings = [
+        "name",
+        "whose",
+        "system",
+        "disk",
+        "file",
+        "needs",
+        "volume up to",
+        "imported",
+    ];
+    table(headings, images.iter().map(row))
 }
 
 fn show(image: &ImageView, cx: &Context) -> anyhow::Result<()> {
-    output::print(cx.format, image, |image| {
-        let mut shown = fields([
-            ("id", image.id.to_string()),
-            ("name", image.name.to_string()),
-            ("whose", settings::whose(image).to_owned()),
-            ("format", image.format.clone()),
-            ("disk", bytes(image.virtual_size)),
-            ("file", bytes(image.file_size)),
-            ("sha256", image.sha256.clone()),
-            ("imported", image.created_at.to_string()),
-        ]);
-        for (name, value) in settings::rows(&image.properties) {
-            shown.add_row([name.to_owned(), value]);
-        }
-        shown
-    })?;
-    Ok(())
+    output::print(cx.format, image, shown)
+}
+
+fn shown(image: &ImageView) -> Table {
+    let mut shown = fields([
+        ("id", image.id.to_string()),
+        ("name", image.name.to_string()),
+        ("whose", settings::whose(image).to_owned()),
+        ("format", image.format.clone()),
+        ("disk", bytes(image.virtual_size)),
+        ("file", bytes(image.file_size)),
+        ("sha256", image.sha256.clone()),
+        ("imported", image.created_at.to_string()),
+    ]);
+    for (name, value) in settings::rows(&image.properties) {
+        shown.add_row([name.to_owned(), value]);
+    }
+    shown
 }

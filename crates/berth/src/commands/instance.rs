@@ -9,21 +9,28 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::cli::Waiting;
 use crate::commands::network::{dash, joined};
-use crate::commands::{Context, create, resize, ssh, states, why};
-use crate::output::{self, ago, fields, or_dash, table};
+use crate::commands::{Context, begun, create, resize, ssh, states, why};
+use crate::output::{self, ago, fields, lines, or_dash, table};
+use crate::several::{self, Failures, Holds, Sure};
 use crate::terminal;
 use crate::wait::Follower;
+use crate::watch::Watching;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum InstanceVerb {
     /// Make an instance and start it
     Create(create::Create),
     /// List the instances
-    List,
+    List {
+        #[command(flatten)]
+        watching: Watching,
+    },
     /// Show an instance
     Show {
         /// Its name or id
         instance: String,
+        #[command(flatten)]
+        watching: Watching,
     },
     /// Tell what happened to an instance, and why, oldest first
     Why {
@@ -83,6 +90,8 @@ pub(crate) enum InstanceVerb {
     Delete {
         #[command(flatten)]
         which: Which,
+        #[command(flatten)]
+        sure: Sure,
     },
     /// Attach to an instance's serial console; leave with Ctrl-]
     Console {
@@ -120,8 +129,14 @@ pub(crate) struct Which {
 pub(crate) async fn run(verb: InstanceVerb, cx: &Context) -> anyhow::Result<ExitCode> {
     match verb {
         InstanceVerb::Create(new) => create::run(new, cx).await?,
-        InstanceVerb::List => print(&cx.client.instances().await?, cx)?,
-        InstanceVerb::Show { instance } => show(&cx.client.instance(&instance).await?, cx)?,
+        InstanceVerb::List { watching } => {
+            let fetch = async || cx.client.instances().await;
+            watching.show(cx, KINDS, fetch, |all| list(all)).await?;
+        }
+        InstanceVerb::Show { instance, watching } => {
+            let fetch = async || cx.client.instance(&instance).await;
+            watching.show(cx, KINDS, fetch, shown).await?;
+        }
         InstanceVerb::Why { instance } => why::run(&instance, cx).await?,
         InstanceVerb::States => states::run(cx).await?,
         InstanceVerb::Start { which } => act(&which, cx, async |one| cx.client.start_instance(one).await).await?,
@@ -147,7 +162,10 @@ pub(crate) async fn run(verb: InstanceVerb, cx: &Context) -> anyhow::Result<Exit
         InstanceVerb::Unshelve { which } => {
             act(&which, cx, async |one| cx.client.unshelve_instance(one).await).await?;
         }
-        InstanceVerb::Delete { which } => act(&which, cx, async |one| cx.client.delete_instance(one).await).await?,
+        InstanceVerb::Delete { which, sure } => {
+            sure.ask("delete", ("instance", "instances"), &which.instances, Holds::Data)?;
+            act(&which, cx, async |one| cx.client.delete_instance(one).await).await?;
+        }
         InstanceVerb::Console {
             instance,
             log: true,
@@ -166,71 +184,43 @@ pub(crate) async fn run(verb: InstanceVerb, cx: &Context) -> anyhow::Result<Exit
     Ok(ExitCode::SUCCESS)
 }
 
-/// Asks for the same of each, then waits for all.
+/// Asks for the same of each, waits for all, and shows them as they are then.
 async fn act(
     which: &Which,
     cx: &Context,
     ask: impl AsyncFn(&str) -> Result<OperationView, ClientError>,
 ) -> anyhow::Result<()> {
-    let follower = begin(which.waiting, cx).await?;
-    let mut operations = Vec::with_capacity(which.instances.len());
-    for instance in &which.instances {
-        operations.push(ask(instance).await?);
-    }
-    finish(follower, &operations, cx).await
-}
-
-pub(super) async fn begin(waiting: Waiting, cx: &Context) -> anyhow::Result<Option<Follower>> {
-    if waiting.no_wait {
-        return Ok(None);
-    }
-    Ok(Some(Follower::begin(&cx.client).await?))
-}
-
-/// Asks for one operation and waits for it; without waiting its id is the result, and nothing is left to show.
-pub(super) async fn done(
-    waiting: Waiting,
-    cx: &Context,
-    ask: impl Future<Output = Result<OperationView, ClientError>>,
-) -> anyhow::Result<Option<OperationView>> {
-    let follower = begin(waiting, cx).await?;
-    let operation = ask.await?;
-    let Some(follower) = follower else {
-        output::line(&operation.id.to_string())?;
-        return Ok(None);
-    };
-    follower.finish(std::slice::from_ref(&operation)).await?;
-    Ok(Some(operation))
+    let mut failures = Failures::new(cx, which.instances.len());
+    let follower = begun::begin(which.waiting, cx).await?;
+    let operations = several::ask(&which.instances, &mut failures, ask).await;
+    finish(follower, &operations, failures, cx).await
 }
 
 /// Without waiting the operations' ids are the result; else the instances as they are then.
 pub(super) async fn finish(
     follower: Option<Follower>,
     operations: &[OperationView],
+    mut failures: Failures<'_>,
     cx: &Context,
 ) -> anyhow::Result<()> {
-    let Some(follower) = follower else {
-        for operation in operations {
-            output::line(&operation.id.to_string())?;
-        }
-        return Ok(());
-    };
-    follower.finish(operations).await?;
-    let mut instances = Vec::with_capacity(operations.len());
-    for operation in operations.iter().filter(|operation| operation.action != "delete") {
+    let ended = begun::finish(follower, operations, &mut failures).await?;
+    let mut instances = Vec::with_capacity(ended.len());
+    for operation in ended.iter().filter(|operation| operation.action != "delete") {
         instances.push(cx.client.instance(&operation.resource).await?);
     }
-    if instances.is_empty() {
-        Ok(())
-    } else {
-        print(&instances, cx)
+    if !instances.is_empty() {
+        output::show(cx.format, &instances, |all| list(all))?;
     }
+    failures.end()
 }
 
 /// From this age on a list says that it may be old: libvirt is away.
 const OLD: SignedDuration = SignedDuration::from_secs(10);
 
-fn print(instances: &Vec<InstanceView>, cx: &Context) -> anyhow::Result<()> {
+/// What changes what is shown of an instance.
+const KINDS: &[&str] = &["instance", "guest", "public_ip", "port", "volume"];
+
+fn list(instances: &[InstanceView]) -> String {
     if let Some(first) = instances
         .first()
         .filter(|one| Timestamp::now().duration_since(one.as_of) > OLD)
@@ -240,27 +230,24 @@ fn print(instances: &Vec<InstanceView>, cx: &Context) -> anyhow::Result<()> {
             first.as_of
         ));
     }
-    output::print(cx.format, instances, |instances| {
-        let row = |one: &InstanceView| {
-            let state = match &one.degraded {
-                Some(why) => format!("{} ({why})", one.state),
-                None => one.state.clone(),
-            };
-            [
-                one.name.to_string(),
-                state,
-                one.instance_type.clone(),
-                dash(one.addresses.first().map(|first| first.address)),
-                dash(one.addresses.iter().find_map(|one| one.public)),
-                ago(one.created_at),
-            ]
+    let row = |one: &InstanceView| {
+        let state = match &one.degraded {
+            Some(why) => format!("{} ({why})", one.state),
+            None => one.state.clone(),
         };
-        table(
-            ["name", "state", "type", "address", "public ip", "created"],
-            instances.iter().map(row),
-        )
-    })?;
-    Ok(())
+        [
+            one.name.to_string(),
+            state,
+            one.instance_type.clone(),
+            dash(one.addresses.first().map(|first| first.address)),
+            dash(one.addresses.iter().find_map(|one| one.public)),
+            ago(one.created_at),
+        ]
+    };
+    lines(&table(
+        ["name", "state", "type", "address", "public ip", "created"],
+        instances.iter().map(row),
+    ))
 }
 
 /// All its addresses, each with its public one.
@@ -277,25 +264,22 @@ fn volumes(instance: &InstanceView) -> String {
     all.join(", ")
 }
 
-fn show(instance: &InstanceView, cx: &Context) -> anyhow::Result<()> {
-    output::print(cx.format, instance, |instance| {
-        fields([
-            ("id", instance.id.to_string()),
-            ("name", instance.name.to_string()),
-            ("project", instance.project.clone()),
-            ("state", instance.state.clone()),
-            ("billed", if instance.billed { "yes" } else { "no" }.to_owned()),
-            ("type", instance.instance_type.clone()),
-            ("image", instance.image.to_string()),
-            ("key", or_dash(instance.key.as_ref())),
-            ("address", addresses(instance)),
-            ("volumes", volumes(instance)),
-            ("created", instance.created_at.to_string()),
-            ("as of", instance.as_of.to_string()),
-            ("fault", or_dash(instance.fault.as_ref().map(|fault| &fault.message))),
-            ("degraded", or_dash(instance.degraded.as_ref())),
-            ("allowed now", instance.allowed_actions.join(", ")),
-        ])
-    })?;
-    Ok(())
+fn shown(instance: &InstanceView) -> String {
+    lines(&fields([
+        ("id", instance.id.to_string()),
+        ("name", instance.name.to_string()),
+        ("project", instance.project.clone()),
+        ("state", instance.state.clone()),
+        ("billed", if instance.billed { "yes" } else { "no" }.to_owned()),
+        ("type", instance.instance_type.clone()),
+        ("image", instance.image.to_string()),
+        ("key", or_dash(instance.key.as_ref())),
+        ("address", addresses(instance)),
+        ("volumes", volumes(instance)),
+        ("created", instance.created_at.to_string()),
+        ("as of", instance.as_of.to_string()),
+        ("fault", or_dash(instance.fault.as_ref().map(|fault| &fault.message))),
+        ("degraded", or_dash(instance.degraded.as_ref())),
+        ("allowed now", instance.allowed_actions.join(", ")),
+    ]))
 }

@@ -8,12 +8,15 @@ use anyhow::Context as _;
 use berth_api_types::{CreateKeyPair, KeyPairView};
 use berth_model::Name;
 use clap::Subcommand;
+use comfy_table::Table;
 
-use crate::cli::name;
+use crate::cli::{Format, name};
 use crate::commands::Context;
 use crate::failure::Failure;
-use crate::output::{self, ago, fields, table};
+use crate::output::{self, ago, fields, lines, table};
 use crate::secret::SecretFile;
+use crate::several::{Holds, Sure, each};
+use crate::watch::Watching;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum KeypairVerb {
@@ -35,7 +38,10 @@ pub(crate) enum KeypairVerb {
         file: PathBuf,
     },
     /// List the key pairs
-    List,
+    List {
+        #[command(flatten)]
+        watching: Watching,
+    },
     /// Show a key pair
     Show {
         /// Its name or id
@@ -46,6 +52,8 @@ pub(crate) enum KeypairVerb {
         /// Their names or ids
         #[arg(required = true)]
         keypairs: Vec<String>,
+        #[command(flatten)]
+        sure: Sure,
     },
 }
 
@@ -66,25 +74,28 @@ pub(crate) async fn run(verb: KeypairVerb, cx: &Context) -> anyhow::Result<()> {
                 .await?;
             show(&made.key_pair, cx)
         }
-        KeypairVerb::List => {
-            let keys = cx.client.keypairs().await?;
-            output::print(cx.format, &keys, |keys| {
-                let row = |key: &KeyPairView| [key.name.to_string(), key.fingerprint.clone(), ago(key.created_at)];
-                table(["name", "fingerprint", "made"], keys.iter().map(row))
-            })?;
-            Ok(())
+        KeypairVerb::List { watching } => {
+            let fetch = async || cx.client.keypairs().await;
+            watching.show(cx, &["keypair"], fetch, |keys| lines(&list(keys))).await
         }
         KeypairVerb::Show { keypair } => show(&cx.client.keypair(&keypair).await?, cx),
-        KeypairVerb::Delete { keypairs } => {
-            for keypair in keypairs {
-                cx.client.delete_keypair(&keypair).await?;
-            }
-            Ok(())
+        KeypairVerb::Delete { keypairs, sure } => {
+            sure.ask("delete", ("key pair", "key pairs"), &keypairs, Holds::Nothing)?;
+            each(&keypairs, cx, async |keypair| cx.client.delete_keypair(keypair).await).await
         }
     }
 }
 
+fn list(keys: &[KeyPairView]) -> Table {
+    let row = |key: &KeyPairView| [key.name.to_string(), key.fingerprint.clone(), ago(key.created_at)];
+    table(["name", "fingerprint", "made"], keys.iter().map(row))
+}
+
 async fn create(name: Name, out: Option<&Path>, cx: &Context) -> anyhow::Result<()> {
+    if out.is_none() && cx.format == Format::Name {
+        let message = "-o name: the private half is shown once, and would be lost: write it to a file by --out";
+        return Err(Failure::invalid(message).into());
+    }
     // The file first: a private half that can't be kept must not be made.
     let file = out.map(SecretFile::new).transpose()?;
     let request = CreateKeyPair { name, public_key: None };

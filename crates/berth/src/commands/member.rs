@@ -3,9 +3,12 @@
 use berth_api_types::{MemberView, SetMember};
 use berth_model::{Role, User};
 use clap::Subcommand;
+use comfy_table::Table;
 
 use crate::commands::Context;
-use crate::output::{self, ago, table};
+use crate::output::{self, ago, lines, table};
+use crate::several::{self, Failures, Holds, Sure, each};
+use crate::watch::Watching;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum MemberVerb {
@@ -35,6 +38,8 @@ pub(crate) enum MemberVerb {
     List {
         /// The project
         project: String,
+        #[command(flatten)]
+        watching: Watching,
     },
     /// Take members from a project; their tokens are worth nothing there from then on
     Remove {
@@ -43,36 +48,46 @@ pub(crate) enum MemberVerb {
         /// The users
         #[arg(required = true, value_name = "USER")]
         users: Vec<User>,
+        #[command(flatten)]
+        sure: Sure,
     },
 }
 
 pub(crate) async fn run(verb: MemberVerb, cx: &Context) -> anyhow::Result<()> {
     match verb {
         MemberVerb::Add { project, users, role } | MemberVerb::Set { project, users, role } => {
-            let mut members = Vec::with_capacity(users.len());
-            for user in users {
-                let set = SetMember { role };
-                members.push(cx.client.set_member(&project, user.as_str(), &set).await?);
+            let set = SetMember { role };
+            let mut failures = Failures::new(cx, users.len());
+            let one = async |user: &str| cx.client.set_member(&project, user, &set).await;
+            let members = several::ask(&names(&users), &mut failures, one).await;
+            if !members.is_empty() {
+                output::print(cx.format, &members, |members| list(members))?;
             }
-            list(&members, cx)
+            failures.end()
         }
-        MemberVerb::List { project } => list(&cx.client.members(&project).await?, cx),
-        MemberVerb::Remove { project, users } => {
-            for user in users {
-                cx.client.remove_member(&project, user.as_str()).await?;
-            }
-            Ok(())
+        MemberVerb::List { project, watching } => {
+            let fetch = async || cx.client.members(&project).await;
+            watching
+                .show(cx, &["member"], fetch, |members| lines(&list(members)))
+                .await
+        }
+        MemberVerb::Remove { project, users, sure } => {
+            let users = names(&users);
+            sure.ask("remove", ("member", "members"), &users, Holds::Nothing)?;
+            let one = async |user: &str| cx.client.remove_member(&project, user).await;
+            each(&users, cx, one).await
         }
     }
 }
 
-fn list(members: &Vec<MemberView>, cx: &Context) -> anyhow::Result<()> {
-    output::print(cx.format, members, |members| {
-        let row = |one: &MemberView| {
-            let (user, role) = (one.user.to_string(), one.role.to_string());
-            [user, role, one.project.clone(), ago(one.created_at)]
-        };
-        table(["user", "role", "project", "since"], members.iter().map(row))
-    })?;
-    Ok(())
+fn names(users: &[User]) -> Vec<String> {
+    users.iter().map(ToString::to_string).collect()
+}
+
+fn list(members: &[MemberView]) -> Table {
+    let row = |one: &MemberView| {
+        let (user, role) = (one.user.to_string(), one.role.to_string());
+        [user, role, one.project.clone(), ago(one.created_at)]
+    };
+    table(["user", "role", "project", "since"], members.iter().map(row))
 }

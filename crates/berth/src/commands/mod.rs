@@ -1,6 +1,7 @@
 //! One module a noun: what may be typed after it, and what is done.
 
 pub(crate) mod audit;
+mod begun;
 pub(crate) mod context;
 mod create;
 pub(crate) mod event;
@@ -39,6 +40,7 @@ use clap::CommandFactory as _;
 use crate::choice;
 use crate::cli::{Cli, Daemon, Format, Noun};
 use crate::failure::Failure;
+use crate::output;
 
 /// What every command is given.
 pub(crate) struct Context {
@@ -81,6 +83,9 @@ pub(crate) async fn run(noun: Noun, cx: &Context) -> anyhow::Result<ExitCode> {
     if cx.format == Format::Csv && !matches!(noun, Noun::Usage(_)) {
         return Err(Failure::invalid("csv is what 'berth usage' is printed as: use json or yaml here").into());
     }
+    if cx.format == Format::Name && !has_names(&noun) {
+        return Err(output::no_name().into());
+    }
     match noun {
         Noun::Instance(verb) => return instance::run(verb, cx).await,
         Noun::Usage(args) => return usage::run(args, cx).await,
@@ -114,4 +119,12 @@ pub(crate) async fn run(noun: Noun, cx: &Context) -> anyhow::Result<ExitCode> {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Whether what is printed has names, as far as the noun tells: what has none is refused before anything is done.
+fn has_names(noun: &Noun) -> bool {
+    !matches!(
+        noun,
+        Noun::Audit(_) | Noun::Quota(_) | Noun::Event(_) | Noun::Usage(_) | Noun::Top(_)
+    )
 }

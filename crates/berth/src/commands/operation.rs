@@ -2,11 +2,14 @@
 
 use berth_api_types::{OperationView, Outcome};
 use clap::Subcommand;
+use comfy_table::Table;
 
 use crate::cli::Waiting;
 use crate::commands::Context;
-use crate::output::{self, ago, fields, or_dash, table};
+use crate::output::{self, ago, fields, lines, or_dash, table};
+use crate::several::Failures;
 use crate::wait::{Follower, succeeded};
+use crate::watch::Watching;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum OperationVerb {
@@ -18,11 +21,15 @@ pub(crate) enum OperationVerb {
         /// Only those of this volume
         #[arg(long, value_name = "VOLUME", conflicts_with = "instance")]
         volume: Option<String>,
+        #[command(flatten)]
+        watching: Watching,
     },
     /// Show an operation
     Show {
         /// Its id
         id: String,
+        #[command(flatten)]
+        watching: Watching,
     },
     /// Wait until operations have ended
     Wait {
@@ -41,22 +48,19 @@ pub(crate) enum OperationVerb {
 
 pub(crate) async fn run(verb: OperationVerb, cx: &Context) -> anyhow::Result<()> {
     match verb {
-        OperationVerb::List { instance, volume } => {
-            let operations = cx.client.operations(instance.as_deref(), volume.as_deref()).await?;
-            output::print(cx.format, &operations, |operations| {
-                let row = |one: &OperationView| {
-                    [
-                        one.id.to_string(),
-                        one.action.clone(),
-                        format!("{} {}", one.kind, one.resource_name),
-                        outcome(one),
-                        ago(one.created_at),
-                    ]
-                };
-                table(["id", "action", "of", "outcome", "asked"], operations.iter().map(row))
-            })?;
+        OperationVerb::List {
+            instance,
+            volume,
+            watching,
+        } => {
+            let (instance, volume) = (instance.as_deref(), volume.as_deref());
+            let fetch = async || cx.client.operations(instance, volume).await;
+            watching.show(cx, KINDS, fetch, |all| lines(&list(all))).await?;
         }
-        OperationVerb::Show { id } => show(&cx.client.operation(&id).await?, cx)?,
+        OperationVerb::Show { id, watching } => {
+            let fetch = async || cx.client.operation(&id).await;
+            watching.show(cx, KINDS, fetch, |one| lines(&shown(one))).await?;
+        }
         OperationVerb::Wait { ids } => {
             let follower = Follower::begin(&cx.client).await?;
             let mut operations = Vec::new();
@@ -65,8 +69,13 @@ pub(crate) async fn run(verb: OperationVerb, cx: &Context) -> anyhow::Result<()>
             }
             // Those that have ended already say so themselves.
             let (ended, live): (Vec<_>, Vec<_>) = operations.into_iter().partition(|one| one.outcome.is_final());
-            follower.finish(&live).await?;
-            ended.iter().try_for_each(succeeded)?;
+            let mut failures = Failures::new(cx, ids.len());
+            for operation in ended.into_iter().chain(follower.finish(&live).await?) {
+                if let Err(failure) = succeeded(&operation) {
+                    failures.add(failure.into()).await;
+                }
+            }
+            failures.end()?;
         }
         OperationVerb::Cancel { id, waiting } => {
             let mut operation = cx.client.cancel_operation(&id).await?;
@@ -77,35 +86,48 @@ pub(crate) async fn run(verb: OperationVerb, cx: &Context) -> anyhow::Result<()>
             if operation.outcome == Outcome::Failed {
                 succeeded(&operation)?;
             }
-            show(&operation, cx)?;
+            output::print(cx.format, &operation, shown)?;
         }
     }
     Ok(())
 }
 
-fn show(operation: &OperationView, cx: &Context) -> anyhow::Result<()> {
-    output::print(cx.format, operation, |operation| {
-        fields([
-            ("id", operation.id.to_string()),
-            ("action", operation.action.clone()),
-            (
-                "of",
-                format!(
-                    "{} {} ({})",
-                    operation.kind, operation.resource_name, operation.resource
-                ),
+/// What may begin, move or end an operation.
+const KINDS: &[&str] = &["operation", "instance", "volume", "snapshot", "image"];
+
+fn list(operations: &[OperationView]) -> Table {
+    let row = |one: &OperationView| {
+        [
+            one.id.to_string(),
+            one.action.clone(),
+            format!("{} {}", one.kind, one.resource_name),
+            outcome(one),
+            ago(one.created_at),
+        ]
+    };
+    table(["id", "action", "of", "outcome", "asked"], operations.iter().map(row))
+}
+
+fn shown(operation: &OperationView) -> Table {
+    fields([
+        ("id", operation.id.to_string()),
+        ("action", operation.action.clone()),
+        (
+            "of",
+            format!(
+                "{} {} ({})",
+                operation.kind, operation.resource_name, operation.resource
             ),
-            ("outcome", outcome(operation)),
-            ("state", or_dash(operation.state.as_ref())),
-            ("error", or_dash(operation.error.as_ref().map(|fault| &fault.message))),
-            ("asked", operation.created_at.to_string()),
-            (
-                "ended",
-                or_dash(operation.finished_at.map(|at| at.to_string()).as_ref()),
-            ),
-        ])
-    })?;
-    Ok(())
+        ),
+        ("outcome", outcome(operation)),
+        ("state", or_dash(operation.state.as_ref())),
+        ("error", or_dash(operation.error.as_ref().map(|fault| &fault.message))),
+        ("asked", operation.created_at.to_string()),
+        (
+            "ended",
+            or_dash(operation.finished_at.map(|at| at.to_string()).as_ref()),
+        ),
+    ])
 }
 
 fn outcome(operation: &OperationView) -> String {

@@ -5,11 +5,14 @@ use std::net::Ipv4Addr;
 use berth_api_types::{AttachPort, ChangePort, CreatePort, PortView};
 use berth_model::{Mac, Name};
 use clap::{Args, Subcommand};
+use comfy_table::Table;
 
 use crate::cli::name;
 use crate::commands::Context;
 use crate::commands::network::{address, dash, joined, mac, yes};
 use crate::output::{self, ago, bytes, fields, lines, table};
+use crate::several::{Holds, Sure, each};
+use crate::watch::Watching;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum PortVerb {
@@ -26,11 +29,15 @@ pub(crate) enum PortVerb {
         /// Only those of this VPC
         #[arg(long)]
         vpc: Option<String>,
+        #[command(flatten)]
+        watching: Watching,
     },
     /// Show a port and what went through it
     Show {
         /// Its name or id
         port: String,
+        #[command(flatten)]
+        watching: Watching,
     },
     /// Change a port, also while a guest has it
     #[command(override_usage = "berth port set <PORT> <OPTIONS>")]
@@ -60,6 +67,8 @@ pub(crate) enum PortVerb {
         /// Their names or ids
         #[arg(required = true, value_name = "PORT")]
         ports: Vec<String>,
+        #[command(flatten)]
+        sure: Sure,
     },
 }
 
@@ -136,11 +145,17 @@ pub(crate) async fn run(verb: PortVerb, cx: &Context) -> anyhow::Result<()> {
             };
             show(&client.create_port(&request).await?, cx)
         }
-        PortVerb::List { instance, subnet, vpc } => {
-            let ports = client.ports(instance.as_deref(), subnet.as_deref(), vpc.as_deref());
-            list(&ports.await?, cx)
+        PortVerb::List {
+            instance,
+            subnet,
+            vpc,
+            watching,
+        } => {
+            let (instance, subnet, vpc) = (instance.as_deref(), subnet.as_deref(), vpc.as_deref());
+            let fetch = async || client.ports(instance, subnet, vpc).await;
+            watching.show(cx, KINDS, fetch, |ports| lines(&list(ports))).await
         }
-        PortVerb::Show { port } => show(&client.port(&port).await?, cx),
+        PortVerb::Show { port, watching } => watching.show(cx, KINDS, async || client.port(&port).await, told).await,
         PortVerb::Set { port, change } => show(&client.change_port(&port, &change.into()).await?, cx),
         PortVerb::Attach {
             port,
@@ -154,80 +169,77 @@ pub(crate) async fn run(verb: PortVerb, cx: &Context) -> anyhow::Result<()> {
             show(&client.attach_port(&port, &how).await?, cx)
         }
         PortVerb::Detach { port } => show(&client.detach_port(&port).await?, cx),
-        PortVerb::Delete { ports } => {
-            for port in ports {
-                client.delete_port(&port).await?;
-            }
-            Ok(())
+        PortVerb::Delete { ports, sure } => {
+            sure.ask("delete", ("port", "ports"), &ports, Holds::Nothing)?;
+            each(&ports, cx, async |port| client.delete_port(port).await).await
         }
     }
 }
 
-fn list(ports: &Vec<PortView>, cx: &Context) -> anyhow::Result<()> {
-    output::print(cx.format, ports, |ports| {
-        let row = |one: &PortView| {
-            let called = one.name.as_ref().map(ToString::to_string);
-            [
-                called.unwrap_or_else(|| one.id.to_string()),
-                one.state.clone(),
-                one.subnet_name.to_string(),
-                one.address.to_string(),
-                dash(one.public_ip),
-                one.mac.to_string(),
-                dash(one.instance_name.as_ref()),
-                ago(one.created_at),
-            ]
-        };
-        table(
-            [
-                "port",
-                "state",
-                "subnet",
-                "address",
-                "public ip",
-                "mac",
-                "instance",
-                "created",
-            ],
-            ports.iter().map(row),
-        )
-    })?;
-    Ok(())
+/// What changes what is shown of a port.
+const KINDS: &[&str] = &["port", "public_ip", "instance"];
+
+fn list(ports: &[PortView]) -> Table {
+    let row = |one: &PortView| {
+        let called = one.name.as_ref().map(ToString::to_string);
+        [
+            called.unwrap_or_else(|| one.id.to_string()),
+            one.state.clone(),
+            one.subnet_name.to_string(),
+            one.address.to_string(),
+            dash(one.public_ip),
+            one.mac.to_string(),
+            dash(one.instance_name.as_ref()),
+            ago(one.created_at),
+        ]
+    };
+    let headings = [
+        "port",
+        "state",
+        "subnet",
+        "address",
+        "public ip",
+        "mac",
+        "instance",
+        "created",
+    ];
+    table(headings, ports.iter().map(row))
 }
 
 fn show(port: &PortView, cx: &Context) -> anyhow::Result<()> {
-    output::text(cx.format, port, |port| {
-        let mut text = lines(&fields([
-            ("id", port.id.to_string()),
-            ("name", dash(port.name.as_ref())),
-            ("state", port.state.clone()),
-            ("vpc", port.vpc.to_string()),
-            ("subnet", format!("{} ({})", port.subnet_name, port.subnet)),
-            ("address", port.address.to_string()),
-            ("mac", port.mac.to_string()),
-            ("public ip", dash(port.public_ip)),
-            ("hostname", port.hostname.clone()),
-            ("instance", instance(port)),
-            ("primary", yes(port.primary)),
-            ("security groups", joined(&port.security_groups)),
-            ("address pairs", joined(&port.address_pairs)),
-            ("goes with its instance", yes(port.delete_on_termination)),
-            ("created", port.created_at.to_string()),
-        ]));
-        if let Some(went) = port.counters {
-            let row = |way: &str, octets: u64, packets: u64, dropped: u64| {
-                [way.to_owned(), bytes(octets), packets.to_string(), dropped.to_string()]
-            };
-            let rows = [
-                row("received", went.rx_bytes, went.rx_packets, went.rx_dropped),
-                row("sent", went.tx_bytes, went.tx_packets, went.tx_dropped),
-            ];
-            text.push('\n');
-            text.push_str(&lines(&table(["its guest", "bytes", "packets", "dropped"], rows)));
-        }
-        text
-    })?;
-    Ok(())
+    output::show(cx.format, port, told)
+}
+
+fn told(port: &PortView) -> String {
+    let mut text = lines(&fields([
+        ("id", port.id.to_string()),
+        ("name", dash(port.name.as_ref())),
+        ("state", port.state.clone()),
+        ("vpc", port.vpc.to_string()),
+        ("subnet", format!("{} ({})", port.subnet_name, port.subnet)),
+        ("address", port.address.to_string()),
+        ("mac", port.mac.to_string()),
+        ("public ip", dash(port.public_ip)),
+        ("hostname", port.hostname.clone()),
+        ("instance", instance(port)),
+        ("primary", yes(port.primary)),
+        ("security groups", joined(&port.security_groups)),
+        ("address pairs", joined(&port.address_pairs)),
+        ("goes with its instance", yes(port.delete_on_termination)),
+        ("created", port.created_at.to_string()),
+    ]));
+    if let Some(went) = port.counters {
+        let row = |way: &str, octets: u64, packets: u64, dropped: u64| {
+            [way.to_owned(), bytes(octets), packets.to_string(), dropped.to_string()]
+        };
+        let rows = [
+            row("received", went.rx_bytes, went.rx_packets, went.rx_dropped),
+            row("sent", went.tx_bytes, went.tx_packets, went.tx_dropped),
+        ];
+        text.push('\n');
+        text.push_str(&lines(&table(["its guest", "bytes", "packets", "dropped"], rows)));
+    }
+    text
 }
 
 fn instance(port: &PortView) -> String {

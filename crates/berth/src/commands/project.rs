@@ -3,10 +3,13 @@
 use berth_api_types::{ChangeProject, CreateProject, ProjectView};
 use berth_model::Name;
 use clap::Subcommand;
+use comfy_table::Table;
 
 use crate::cli::name;
 use crate::commands::Context;
-use crate::output::{self, ago, fields, table};
+use crate::output::{self, ago, fields, lines, table};
+use crate::several::{Holds, Sure, each};
+use crate::watch::Watching;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ProjectVerb {
@@ -20,7 +23,10 @@ pub(crate) enum ProjectVerb {
         description: Option<String>,
     },
     /// List the projects that you are in; for the operator all
-    List,
+    List {
+        #[command(flatten)]
+        watching: Watching,
+    },
     /// Show a project
     Show {
         /// Its name
@@ -38,6 +44,8 @@ pub(crate) enum ProjectVerb {
         /// Their names
         #[arg(required = true, value_name = "PROJECT")]
         projects: Vec<String>,
+        #[command(flatten)]
+        sure: Sure,
     },
 }
 
@@ -47,28 +55,29 @@ pub(crate) async fn run(verb: ProjectVerb, cx: &Context) -> anyhow::Result<()> {
         ProjectVerb::Create { name, description } => {
             show(&client.create_project(&CreateProject { name, description }).await?, cx)
         }
-        ProjectVerb::List => {
-            output::print(cx.format, &client.projects().await?, |projects| {
-                let row = |one: &ProjectView| {
-                    let (name, description) = (one.name.to_string(), one.description.clone());
-                    [name, role(one), description, ago(one.created_at)]
-                };
-                table(["name", "your role", "for", "created"], projects.iter().map(row))
-            })?;
-            Ok(())
+        ProjectVerb::List { watching } => {
+            let fetch = async || client.projects().await;
+            let kinds = &["project", "member"];
+            watching.show(cx, kinds, fetch, |projects| lines(&list(projects))).await
         }
         ProjectVerb::Show { project } => show(&client.project(&project).await?, cx),
         ProjectVerb::Describe { project, description } => show(
             &client.change_project(&project, &ChangeProject { description }).await?,
             cx,
         ),
-        ProjectVerb::Delete { projects } => {
-            for project in projects {
-                client.delete_project(&project).await?;
-            }
-            Ok(())
+        ProjectVerb::Delete { projects, sure } => {
+            sure.ask("delete", ("project", "projects"), &projects, Holds::Nothing)?;
+            each(&projects, cx, async |project| client.delete_project(project).await).await
         }
     }
+}
+
+fn list(projects: &[ProjectView]) -> Table {
+    let row = |one: &ProjectView| {
+        let (name, description) = (one.name.to_string(), one.description.clone());
+        [name, role(one), description, ago(one.created_at)]
+    };
+    table(["name", "your role", "for", "created"], projects.iter().map(row))
 }
 
 fn role(project: &ProjectView) -> String {

@@ -4,10 +4,13 @@ use std::net::Ipv4Addr;
 
 use berth_api_types::{AllocatePublicIp, AttachPublicIp, GivePublicIp, PublicIpPoolView, PublicIpView};
 use clap::{Args, Subcommand};
+use comfy_table::Table;
 
 use crate::commands::Context;
 use crate::commands::network::{dash, joined, public_address, public_ip};
-use crate::output::{self, ago, fields, table};
+use crate::output::{self, ago, fields, lines, table};
+use crate::several::{Holds, Sure, each};
+use crate::watch::Watching;
 
 const EXAMPLES: &str = "\
 A static public IP is the project's until it is released, and moves between instances. \
@@ -32,12 +35,17 @@ pub(crate) enum PublicIpVerb {
         address: Option<Ipv4Addr>,
     },
     /// List the public IPs, static and ephemeral ones, oldest first
-    List,
+    List {
+        #[command(flatten)]
+        watching: Watching,
+    },
     /// Show a public IP
     Show {
         /// Its address or id
         #[arg(value_name = "ADDRESS", value_parser = public_ip)]
         ip: String,
+        #[command(flatten)]
+        watching: Watching,
     },
     /// Attach a static public IP to an instance, or to a port
     #[command(override_usage = "berth public-ip attach [OPTIONS] <ADDRESS> <INSTANCE|--port <PORT>>")]
@@ -70,6 +78,8 @@ pub(crate) enum PublicIpVerb {
         /// Their addresses or ids
         #[arg(required = true, value_name = "ADDRESS", value_parser = public_ip)]
         ips: Vec<String>,
+        #[command(flatten)]
+        sure: Sure,
     },
     /// List the pools that public IPs are taken from
     Pools,
@@ -93,8 +103,14 @@ pub(crate) async fn run(verb: PublicIpVerb, cx: &Context) -> anyhow::Result<()> 
             let request = AllocatePublicIp { pool, address };
             show(&client.allocate_public_ip(&request).await?, cx)
         }
-        PublicIpVerb::List => list(&client.public_ips().await?, cx),
-        PublicIpVerb::Show { ip } => show(&client.public_ip(&ip).await?, cx),
+        PublicIpVerb::List { watching } => {
+            let fetch = async || client.public_ips().await;
+            watching.show(cx, KINDS, fetch, |ips| lines(&list(ips))).await
+        }
+        PublicIpVerb::Show { ip, watching } => {
+            let fetch = async || client.public_ip(&ip).await;
+            watching.show(cx, KINDS, fetch, |ip| lines(&shown(ip))).await
+        }
         PublicIpVerb::Attach { ip, to, take } => {
             let how = AttachPublicIp {
                 instance: to.instance,
@@ -115,55 +131,54 @@ pub(crate) async fn run(verb: PublicIpVerb, cx: &Context) -> anyhow::Result<()> 
             show(&given, cx)
         }
         PublicIpVerb::Detach { ip } => show(&client.detach_public_ip(&ip).await?, cx),
-        PublicIpVerb::Release { ips } => {
-            for ip in ips {
-                client.release_public_ip(&ip).await?;
-            }
-            Ok(())
+        PublicIpVerb::Release { ips, sure } => {
+            sure.ask("release", ("public IP", "public IPs"), &ips, Holds::Nothing)?;
+            each(&ips, cx, async |ip| client.release_public_ip(ip).await).await
         }
         PublicIpVerb::Pools => pools(&client.public_ip_pools().await?, cx),
     }
 }
 
-fn list(ips: &Vec<PublicIpView>, cx: &Context) -> anyhow::Result<()> {
-    output::print(cx.format, ips, |ips| {
-        let row = |one: &PublicIpView| {
-            [
-                one.address.to_string(),
-                one.kind.to_string(),
-                one.pool.clone(),
-                dash(one.instance_name.as_ref()),
-                dash(one.private_address),
-                ago(one.created_at),
-            ]
-        };
-        table(
-            ["public ip", "kind", "pool", "instance", "address", "taken"],
-            ips.iter().map(row),
-        )
-    })?;
-    Ok(())
+/// What changes what is shown of a public IP.
+const KINDS: &[&str] = &["public_ip", "port", "instance"];
+
+fn list(ips: &[PublicIpView]) -> Table {
+    let row = |one: &PublicIpView| {
+        [
+            one.address.to_string(),
+            one.kind.to_string(),
+            one.pool.clone(),
+            dash(one.instance_name.as_ref()),
+            dash(one.private_address),
+            ago(one.created_at),
+        ]
+    };
+    table(
+        ["public ip", "kind", "pool", "instance", "address", "taken"],
+        ips.iter().map(row),
+    )
 }
 
 fn show(ip: &PublicIpView, cx: &Context) -> anyhow::Result<()> {
-    output::print(cx.format, ip, |ip| {
-        let instance = match (&ip.instance_name, ip.instance) {
-            (Some(name), Some(id)) => format!("{name} ({id})"),
-            (_, id) => dash(id),
-        };
-        fields([
-            ("id", ip.id.to_string()),
-            ("public ip", ip.address.to_string()),
-            ("project", ip.project.clone()),
-            ("kind", ip.kind.to_string()),
-            ("pool", ip.pool.clone()),
-            ("port", dash(ip.port)),
-            ("instance", instance),
-            ("address", dash(ip.private_address)),
-            ("taken", ip.created_at.to_string()),
-        ])
-    })?;
-    Ok(())
+    output::print(cx.format, ip, shown)
+}
+
+fn shown(ip: &PublicIpView) -> Table {
+    let instance = match (&ip.instance_name, ip.instance) {
+        (Some(name), Some(id)) => format!("{name} ({id})"),
+        (_, id) => dash(id),
+    };
+    fields([
+        ("id", ip.id.to_string()),
+        ("public ip", ip.address.to_string()),
+        ("project", ip.project.clone()),
+        ("kind", ip.kind.to_string()),
+        ("pool", ip.pool.clone()),
+        ("port", dash(ip.port)),
+        ("instance", instance),
+        ("address", dash(ip.private_address)),
+        ("taken", ip.created_at.to_string()),
+    ])
 }
 
 fn pools(pools: &Vec<PublicIpPoolView>, cx: &Context) -> anyhow::Result<()> {

@@ -7,7 +7,7 @@ use berth_model::{Limit, Resource};
 use clap::Subcommand;
 
 use crate::commands::Context;
-use crate::output::{self, table};
+use crate::output::{self, lines, table};
 
 /// What takes the daemon's default for a limit.
 const DEFAULT: &str = "default";
@@ -57,11 +57,10 @@ pub(crate) async fn run(verb: QuotaVerb, cx: &Context) -> anyhow::Result<()> {
             cx.client.change_quota(&project, &ChangeQuota { limits }).await?
         }
     };
-    output::print(cx.format, &quota, |quota: &QuotaView| {
+    output::text(cx.format, &quota, |quota: &QuotaView| {
         let row = |one: &ResourceQuota| [one.resource.to_string(), one.used.to_string(), limit_of(one)];
-        table(["resource", "used", "limit"], quota.quotas.iter().map(row))
-    })?;
-    Ok(())
+        lines(&table(["resource", "used", "limit"], quota.quotas.iter().map(row)))
+    })
 }
 
 /// The limit, and whose it is if it isn't the project's own.

@@ -5,7 +5,10 @@ use clap::Args;
 
 use crate::cli::Waiting;
 use crate::commands::Context;
-use crate::commands::instance::{begin, finish};
+use crate::commands::begun::begin;
+use crate::commands::instance::finish;
+use crate::several::Failures;
+use crate::wait::succeeded;
 
 #[derive(Debug, Args)]
 pub(crate) struct Resize {
@@ -34,17 +37,18 @@ pub(super) async fn run(how: &Resize, cx: &Context) -> anyhow::Result<()> {
     let follower = begin(how.waiting, cx).await?;
     let resize = cx.client.resize_instance(&how.instance, &request).await?;
     let Some((confirmation, mut events)) = confirmed else {
-        return finish(follower, &[resize], cx).await;
+        return finish(follower, &[resize], Failures::new(cx, 1), cx).await;
     };
     if let Some(follower) = follower {
-        follower.finish(std::slice::from_ref(&resize)).await?;
+        let ended = follower.finish(std::slice::from_ref(&resize)).await?;
+        ended.iter().try_for_each(succeeded)?;
     }
     let (instance, own) = (resize.resource.clone(), resize.id.to_string());
     while let Some(event) = events.next().await? {
         match event.operation {
             Some(other) if event.resource == instance && other != own => {
                 let operation = cx.client.operation(&other).await?;
-                return finish(Some(confirmation), &[operation], cx).await;
+                return finish(Some(confirmation), &[operation], Failures::new(cx, 1), cx).await;
             }
             _ => {}
         }

@@ -9,6 +9,7 @@ use ipnet::Ipv4Net;
 use crate::commands::Context;
 use crate::commands::network;
 use crate::output::{self, fields};
+use crate::several::{Holds, Sure, each};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -30,6 +31,8 @@ pub(crate) enum RuleVerb {
         /// The rules' ids: see 'berth security-group show'
         #[arg(required = true, value_name = "RULE")]
         rules: Vec<String>,
+        #[command(flatten)]
+        sure: Sure,
     },
 }
 
@@ -69,11 +72,9 @@ pub(super) async fn run(verb: RuleVerb, cx: &Context) -> anyhow::Result<()> {
             let group = new.group.clone();
             show(&cx.client.add_rule(&group, &new.into()).await?, cx)
         }
-        RuleVerb::Delete { group, rules } => {
-            for rule in rules {
-                cx.client.delete_rule(&group, &rule).await?;
-            }
-            Ok(())
+        RuleVerb::Delete { group, rules, sure } => {
+            sure.ask("delete", ("rule", "rules"), &rules, Holds::Nothing)?;
+            each(&rules, cx, async |rule| cx.client.delete_rule(&group, rule).await).await
         }
     }
 }

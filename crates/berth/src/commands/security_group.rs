@@ -3,12 +3,15 @@
 use berth_api_types::{ChangeSecurityGroup, CreateSecurityGroup, RuleView, SecurityGroupView};
 use berth_model::{Direction, Name};
 use clap::Subcommand;
+use comfy_table::Table;
 
 use crate::cli::name;
 use crate::commands::Context;
 use crate::commands::network::{dash, yes};
 use crate::commands::rule::{self, RuleVerb};
 use crate::output::{self, ago, fields, lines, table};
+use crate::several::{Holds, Sure, each};
+use crate::watch::Watching;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum SecurityGroupVerb {
@@ -29,11 +32,15 @@ pub(crate) enum SecurityGroupVerb {
         /// Only those of this VPC
         #[arg(long)]
         vpc: Option<String>,
+        #[command(flatten)]
+        watching: Watching,
     },
     /// Show a security group and its rules
     Show {
         /// Its name or id, or VPC/NAME
         group: String,
+        #[command(flatten)]
+        watching: Watching,
     },
     /// Give a security group another name
     Rename {
@@ -56,6 +63,8 @@ pub(crate) enum SecurityGroupVerb {
         /// Their names or ids, or VPC/NAME
         #[arg(required = true, value_name = "GROUP")]
         groups: Vec<String>,
+        #[command(flatten)]
+        sure: Sure,
     },
     /// Add rules to a security group, or take them away
     #[command(subcommand)]
@@ -69,8 +78,14 @@ pub(crate) async fn run(verb: SecurityGroupVerb, cx: &Context) -> anyhow::Result
             let request = CreateSecurityGroup { name, vpc, description };
             show(&client.create_security_group(&request).await?, cx)
         }
-        SecurityGroupVerb::List { vpc } => list(&client.security_groups(vpc.as_deref()).await?, cx),
-        SecurityGroupVerb::Show { group } => show(&client.security_group(&group).await?, cx),
+        SecurityGroupVerb::List { vpc, watching } => {
+            let fetch = async || client.security_groups(vpc.as_deref()).await;
+            watching.show(cx, KINDS, fetch, |groups| lines(&list(groups))).await
+        }
+        SecurityGroupVerb::Show { group, watching } => {
+            let fetch = async || client.security_group(&group).await;
+            watching.show(cx, KINDS, fetch, told).await
+        }
         SecurityGroupVerb::Rename { group, to } => {
             let change = ChangeSecurityGroup {
                 name: Some(to),
@@ -85,61 +100,60 @@ pub(crate) async fn run(verb: SecurityGroupVerb, cx: &Context) -> anyhow::Result
             };
             show(&client.change_security_group(&group, &change).await?, cx)
         }
-        SecurityGroupVerb::Delete { groups } => {
-            for group in groups {
-                client.delete_security_group(&group).await?;
-            }
-            Ok(())
+        SecurityGroupVerb::Delete { groups, sure } => {
+            sure.ask("delete", ("security group", "security groups"), &groups, Holds::Nothing)?;
+            each(&groups, cx, async |group| client.delete_security_group(group).await).await
         }
         SecurityGroupVerb::Rule(verb) => rule::run(verb, cx).await,
     }
 }
 
-fn list(groups: &Vec<SecurityGroupView>, cx: &Context) -> anyhow::Result<()> {
-    output::print(cx.format, groups, |groups| {
-        let row = |one: &SecurityGroupView| {
-            [
-                one.name.to_string(),
-                one.vpc_name.to_string(),
-                one.rules.len().to_string(),
-                one.ports.to_string(),
-                one.description.clone(),
-                ago(one.created_at),
-            ]
-        };
-        table(
-            ["group", "vpc", "rules", "ports", "description", "created"],
-            groups.iter().map(row),
-        )
-    })?;
-    Ok(())
+/// What changes what is shown of a group: which ports are in it too.
+const KINDS: &[&str] = &["security_group", "port", "instance"];
+
+fn list(groups: &[SecurityGroupView]) -> Table {
+    let row = |one: &SecurityGroupView| {
+        [
+            one.name.to_string(),
+            one.vpc_name.to_string(),
+            one.rules.len().to_string(),
+            one.ports.to_string(),
+            one.description.clone(),
+            ago(one.created_at),
+        ]
+    };
+    table(
+        ["group", "vpc", "rules", "ports", "description", "created"],
+        groups.iter().map(row),
+    )
 }
 
 fn show(group: &SecurityGroupView, cx: &Context) -> anyhow::Result<()> {
-    output::text(cx.format, group, |group| {
-        let mut text = lines(&fields([
-            ("id", group.id.to_string()),
-            ("name", group.name.to_string()),
-            ("vpc", format!("{} ({})", group.vpc_name, group.vpc)),
-            (
-                "description",
-                dash(Some(&group.description).filter(|text| !text.is_empty())),
-            ),
-            ("default", yes(group.default)),
-            ("ports", group.ports.to_string()),
-            ("created", group.created_at.to_string()),
-        ]));
-        if !group.rules.is_empty() {
-            text.push('\n');
-            let rows = table(
-                ["rule", "allows", "protocol", "ports", "with"],
-                group.rules.iter().map(row),
-            );
-            text.push_str(&lines(&rows));
-        }
-        text
-    })?;
-    Ok(())
+    output::show(cx.format, group, told)
+}
+
+fn told(group: &SecurityGroupView) -> String {
+    let mut text = lines(&fields([
+        ("id", group.id.to_string()),
+        ("name", group.name.to_string()),
+        ("vpc", format!("{} ({})", group.vpc_name, group.vpc)),
+        (
+            "description",
+            dash(Some(&group.description).filter(|text| !text.is_empty())),
+        ),
+        ("default", yes(group.default)),
+        ("ports", group.ports.to_string()),
+        ("created", group.created_at.to_string()),
+    ]));
+    if !group.rules.is_empty() {
+        text.push('\n');
+        let rows = table(
+            ["rule", "allows", "protocol", "ports", "with"],
+            group.rules.iter().map(row),
+        );
+        text.push_str(&lines(&rows));
+    }
+    text
 }
 
 fn row(rule: &RuleView) -> [String; 5] {

@@ -3,11 +3,14 @@
 use berth_api_types::{CreateSnapshot, SnapshotInstance, SnapshotView};
 use berth_model::Name;
 use clap::{Args, Subcommand};
+use comfy_table::Table;
 
 use crate::cli::{Waiting, name};
 use crate::commands::Context;
-use crate::commands::instance::done;
-use crate::output::{self, ago, fields, table};
+use crate::commands::begun::done;
+use crate::output::{self, ago, fields, lines, table};
+use crate::several::{Holds, Sure, each};
+use crate::watch::Watching;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum SnapshotVerb {
@@ -18,17 +21,23 @@ pub(crate) enum SnapshotVerb {
         /// Only those of this volume
         #[arg(long)]
         volume: Option<String>,
+        #[command(flatten)]
+        watching: Watching,
     },
     /// Show a snapshot
     Show {
         /// Its name or id
         snapshot: String,
+        #[command(flatten)]
+        watching: Watching,
     },
     /// Delete snapshots; what was made from them stays
     Delete {
         /// Their names or ids
         #[arg(required = true)]
         snapshots: Vec<String>,
+        #[command(flatten)]
+        sure: Sure,
     },
 }
 
@@ -50,38 +59,46 @@ pub(crate) struct Create {
 pub(crate) async fn run(verb: SnapshotVerb, cx: &Context) -> anyhow::Result<()> {
     match verb {
         SnapshotVerb::Create(new) => create(new, cx).await,
-        SnapshotVerb::List { volume } => {
-            let snapshots = cx.client.snapshots(volume.as_deref()).await?;
-            output::print(cx.format, &snapshots, |snapshots| {
-                let row = |one: &SnapshotView| {
-                    [
-                        one.name.to_string(),
-                        one.volume_name.to_string(),
-                        format!("{} GB", one.size.0),
-                        if one.ready {
-                            one.consistency.as_str()
-                        } else {
-                            "being taken"
-                        }
-                        .to_owned(),
-                        ago(one.created_at),
-                    ]
-                };
-                table(
-                    ["name", "volume", "size", "consistency", "taken"],
-                    snapshots.iter().map(row),
-                )
-            })?;
-            Ok(())
+        SnapshotVerb::List { volume, watching } => {
+            let fetch = async || cx.client.snapshots(volume.as_deref()).await;
+            watching
+                .show(cx, KINDS, fetch, |snapshots| lines(&list(snapshots)))
+                .await
         }
-        SnapshotVerb::Show { snapshot } => show(&cx.client.snapshot(&snapshot).await?, cx),
-        SnapshotVerb::Delete { snapshots } => {
-            for snapshot in snapshots {
-                cx.client.delete_snapshot(&snapshot).await?;
-            }
-            Ok(())
+        SnapshotVerb::Show { snapshot, watching } => {
+            let fetch = async || cx.client.snapshot(&snapshot).await;
+            watching
+                .show(cx, KINDS, fetch, |snapshot| lines(&shown(snapshot)))
+                .await
+        }
+        SnapshotVerb::Delete { snapshots, sure } => {
+            sure.ask("delete", ("snapshot", "snapshots"), &snapshots, Holds::Data)?;
+            each(&snapshots, cx, async |snapshot| {
+                cx.client.delete_snapshot(snapshot).await
+            })
+            .await
         }
     }
+}
+
+/// What changes what is shown of a snapshot.
+const KINDS: &[&str] = &["snapshot", "volume"];
+
+fn list(snapshots: &[SnapshotView]) -> Table {
+    let row = |one: &SnapshotView| {
+        let consistency = if one.ready { &one.consistency } else { "being taken" };
+        [
+            one.name.to_string(),
+            one.volume_name.to_string(),
+            format!("{} GB", one.size.0),
+            consistency.to_owned(),
+            ago(one.created_at),
+        ]
+    };
+    table(
+        ["name", "volume", "size", "consistency", "taken"],
+        snapshots.iter().map(row),
+    )
 }
 
 async fn create(new: Create, cx: &Context) -> anyhow::Result<()> {
@@ -108,16 +125,17 @@ async fn create(new: Create, cx: &Context) -> anyhow::Result<()> {
 }
 
 fn show(snapshot: &SnapshotView, cx: &Context) -> anyhow::Result<()> {
-    output::print(cx.format, snapshot, |snapshot| {
-        fields([
-            ("id", snapshot.id.to_string()),
-            ("name", snapshot.name.to_string()),
-            ("volume", format!("{} ({})", snapshot.volume_name, snapshot.volume)),
-            ("size", format!("{} GB", snapshot.size.0)),
-            ("ready", if snapshot.ready { "yes" } else { "no" }.to_owned()),
-            ("consistency", snapshot.consistency.clone()),
-            ("taken", snapshot.created_at.to_string()),
-        ])
-    })?;
-    Ok(())
+    output::print(cx.format, snapshot, shown)
+}
+
+fn shown(snapshot: &SnapshotView) -> Table {
+    fields([
+        ("id", snapshot.id.to_string()),
+        ("name", snapshot.name.to_string()),
+        ("volume", format!("{} ({})", snapshot.volume_name, snapshot.volume)),
+        ("size", format!("{} GB", snapshot.size.0)),
+        ("ready", if snapshot.ready { "yes" } else { "no" }.to_owned()),
+        ("consistency", snapshot.consistency.clone()),
+        ("taken", snapshot.created_at.to_string()),
+    ])
 }

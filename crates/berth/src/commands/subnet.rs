@@ -11,7 +11,9 @@ use ipnet::Ipv4Net;
 use crate::cli::name;
 use crate::commands::Context;
 use crate::commands::network::{address, cidr, joined, yes};
-use crate::output::{self, ago, fields, table};
+use crate::output::{self, ago, fields, lines, table};
+use crate::several::{Holds, Sure, each};
+use crate::watch::Watching;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum SubnetVerb {
@@ -22,11 +24,15 @@ pub(crate) enum SubnetVerb {
         /// Only those of this VPC
         #[arg(long)]
         vpc: Option<String>,
+        #[command(flatten)]
+        watching: Watching,
     },
     /// Show a subnet
     Show {
         /// Its name or id, or VPC/NAME
         subnet: String,
+        #[command(flatten)]
+        watching: Watching,
     },
     /// Change a subnet; its guests hear of other servers when they renew their lease
     #[command(override_usage = "berth subnet set <SUBNET> <OPTIONS>")]
@@ -41,6 +47,8 @@ pub(crate) enum SubnetVerb {
         /// Their names or ids, or VPC/NAME
         #[arg(required = true, value_name = "SUBNET")]
         subnets: Vec<String>,
+        #[command(flatten)]
+        sure: Sure,
     },
 }
 
@@ -119,21 +127,24 @@ pub(crate) async fn run(verb: SubnetVerb, cx: &Context) -> anyhow::Result<()> {
             };
             show(&client.create_subnet(&request).await?, cx)
         }
-        SubnetVerb::List { vpc } => {
-            let subnets = client.subnets(vpc.as_deref()).await?;
-            output::print(cx.format, &subnets, |subnets| rows(subnets))?;
-            Ok(())
+        SubnetVerb::List { vpc, watching } => {
+            let fetch = async || client.subnets(vpc.as_deref()).await;
+            watching.show(cx, KINDS, fetch, |subnets| lines(&rows(subnets))).await
         }
-        SubnetVerb::Show { subnet } => show(&client.subnet(&subnet).await?, cx),
+        SubnetVerb::Show { subnet, watching } => {
+            let fetch = async || client.subnet(&subnet).await;
+            watching.show(cx, KINDS, fetch, |subnet| lines(&shown(subnet))).await
+        }
         SubnetVerb::Set { subnet, change } => show(&client.change_subnet(&subnet, &change.into()).await?, cx),
-        SubnetVerb::Delete { subnets } => {
-            for subnet in subnets {
-                client.delete_subnet(&subnet).await?;
-            }
-            Ok(())
+        SubnetVerb::Delete { subnets, sure } => {
+            sure.ask("delete", ("subnet", "subnets"), &subnets, Holds::Nothing)?;
+            each(&subnets, cx, async |subnet| client.delete_subnet(subnet).await).await
         }
     }
 }
+
+/// What changes what is shown of a subnet: its free addresses too.
+const KINDS: &[&str] = &["subnet", "port", "instance"];
 
 /// A row for each subnet.
 pub(super) fn rows(subnets: &[SubnetView]) -> Table {
@@ -159,26 +170,27 @@ fn room(subnet: &SubnetView) -> String {
 }
 
 fn show(subnet: &SubnetView, cx: &Context) -> anyhow::Result<()> {
-    output::print(cx.format, subnet, |subnet| {
-        let dns = if subnet.dns.is_empty() {
-            format!("{} (the gateway)", subnet.gateway)
-        } else {
-            joined(&subnet.dns)
-        };
-        fields([
-            ("id", subnet.id.to_string()),
-            ("name", subnet.name.to_string()),
-            ("vpc", format!("{} ({})", subnet.vpc_name, subnet.vpc)),
-            ("range", subnet.cidr.to_string()),
-            ("gateway", subnet.gateway.to_string()),
-            ("nat", yes(subnet.nat)),
-            ("dns", dns),
-            ("ntp", joined(&subnet.ntp)),
-            ("free addresses", room(subnet)),
-            ("created", subnet.created_at.to_string()),
-        ])
-    })?;
-    Ok(())
+    output::print(cx.format, subnet, shown)
+}
+
+fn shown(subnet: &SubnetView) -> Table {
+    let dns = if subnet.dns.is_empty() {
+        format!("{} (the gateway)", subnet.gateway)
+    } else {
+        joined(&subnet.dns)
+    };
+    fields([
+        ("id", subnet.id.to_string()),
+        ("name", subnet.name.to_string()),
+        ("vpc", format!("{} ({})", subnet.vpc_name, subnet.vpc)),
+        ("range", subnet.cidr.to_string()),
+        ("gateway", subnet.gateway.to_string()),
+        ("nat", yes(subnet.nat)),
+        ("dns", dns),
+        ("ntp", joined(&subnet.ntp)),
+        ("free addresses", room(subnet)),
+        ("created", subnet.created_at.to_string()),
+    ])
 }
 
 #[cfg(test)]

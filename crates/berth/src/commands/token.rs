@@ -5,19 +5,26 @@ use std::path::PathBuf;
 use berth_api_types::{CreateToken, TokenView, WhoAmI};
 use berth_model::{Name, Role, User};
 use clap::{Args, Subcommand};
+use comfy_table::Table;
 use jiff::{SignedDuration, Timestamp};
 
-use crate::cli::name;
+use crate::cli::{Format, name};
 use crate::commands::Context;
+use crate::failure::Failure;
 use crate::output::{self, ago, fields, lines, or_dash, table};
 use crate::secret::SecretFile;
+use crate::several::{Holds, Sure, each};
+use crate::watch::Watching;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum TokenVerb {
     /// Make a token for a program; it is shown once and stored nowhere
     Create(NewToken),
     /// List your tokens; for the operator everybody's
-    List,
+    List {
+        #[command(flatten)]
+        watching: Watching,
+    },
     /// Show what is kept of a token
     Show {
         /// Its name or id
@@ -28,6 +35,8 @@ pub(crate) enum TokenVerb {
         /// Their names or ids
         #[arg(required = true, value_name = "TOKEN")]
         tokens: Vec<String>,
+        #[command(flatten)]
+        sure: Sure,
     },
 }
 
@@ -69,31 +78,30 @@ fn seconds(text: &str) -> Result<u64, String> {
 pub(crate) async fn run(verb: TokenVerb, cx: &Context) -> anyhow::Result<()> {
     match verb {
         TokenVerb::Create(new) => create(new, cx).await,
-        TokenVerb::List => {
-            output::print(cx.format, &cx.client.tokens().await?, |tokens| {
-                let row = |one: &TokenView| {
-                    let last = one.last_used_at.map_or_else(|| "never".to_owned(), ago);
-                    let (name, user) = (one.name.to_string(), one.user.to_string());
-                    [name, user, good_for(one), standing(one), last]
-                };
-                table(
-                    ["name", "user", "good for", "until", "last used"],
-                    tokens.iter().map(row),
-                )
-            })?;
-            Ok(())
+        TokenVerb::List { watching } => {
+            let fetch = async || cx.client.tokens().await;
+            watching
+                .show(cx, &["token"], fetch, |tokens| lines(&list(tokens)))
+                .await
         }
-        TokenVerb::Show { token } => {
-            output::print(cx.format, &cx.client.token(&token).await?, shown)?;
-            Ok(())
-        }
-        TokenVerb::Revoke { tokens } => {
-            for token in tokens {
-                cx.client.revoke_token(&token).await?;
-            }
-            Ok(())
+        TokenVerb::Show { token } => output::print(cx.format, &cx.client.token(&token).await?, shown),
+        TokenVerb::Revoke { tokens, sure } => {
+            sure.ask("revoke", ("token", "tokens"), &tokens, Holds::Nothing)?;
+            each(&tokens, cx, async |token| cx.client.revoke_token(token).await).await
         }
     }
+}
+
+fn list(tokens: &[TokenView]) -> Table {
+    let row = |one: &TokenView| {
+        let last = one.last_used_at.map_or_else(|| "never".to_owned(), ago);
+        let (name, user) = (one.name.to_string(), one.user.to_string());
+        [name, user, good_for(one), standing(one), last]
+    };
+    table(
+        ["name", "user", "good for", "until", "last used"],
+        tokens.iter().map(row),
+    )
 }
 
 async fn create(new: NewToken, cx: &Context) -> anyhow::Result<()> {
@@ -105,6 +113,11 @@ async fn create(new: NewToken, cx: &Context) -> anyhow::Result<()> {
         operator: new.operator,
         ttl_seconds: Some(new.expires),
     };
+    if new.out.is_none() && cx.format == Format::Name {
+        return Err(
+            Failure::invalid("-o name: a token is shown once, and would be lost: write it to a file by --out").into(),
+        );
+    }
     let file = new.out.as_deref().map(SecretFile::new).transpose()?;
     let made = SecretFile::made(file.as_ref(), cx.client.create_token(&request).await)?;
     match file {
@@ -132,7 +145,7 @@ fn standing(token: &TokenView) -> String {
     }
 }
 
-fn shown(token: &TokenView) -> comfy_table::Table {
+fn shown(token: &TokenView) -> Table {
     let time = |at: Option<Timestamp>| or_dash(at.map(|at| at.to_string()).as_ref());
     fields([
         ("id", token.id.to_string()),
@@ -148,7 +161,7 @@ fn shown(token: &TokenView) -> comfy_table::Table {
 
 /// `berth whoami`.
 pub(crate) async fn whoami(cx: &Context) -> anyhow::Result<()> {
-    output::text(cx.format, &cx.client.whoami().await?, |me: &WhoAmI| {
+    output::show(cx.format, &cx.client.whoami().await?, |me: &WhoAmI| {
         let known = me
             .token
             .map_or_else(|| me.via.clone(), |id| format!("{}, {id}", me.via));
@@ -164,8 +177,7 @@ pub(crate) async fn whoami(cx: &Context) -> anyhow::Result<()> {
             text.push_str(&lines(&table(["project", "role"], me.roles.iter().map(row))));
         }
         text
-    })?;
-    Ok(())
+    })
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 
 use crate::cli::{Format, time};
 use crate::commands::Context;
-use crate::output::{self, table};
+use crate::output::{self, lines, table};
 
 const EXAMPLES: &str = "\
 Times are RFC 3339, such as 2026-11-01T08:00:00Z, or a date, which is its beginning (UTC). \
@@ -86,8 +86,8 @@ pub(crate) async fn run(args: UsageArgs, cx: &Context) -> anyhow::Result<ExitCod
             let usage = cx.client.usage(&query).await?;
             match cx.format {
                 Format::Csv => output::raw(&csv(&usage)?)?,
-                _ if query.by_state => output::print(cx.format, &usage, by_state)?,
-                _ => output::print(cx.format, &usage, report)?,
+                _ if query.by_state => output::text(cx.format, &usage, |usage| lines(&by_state(usage)))?,
+                _ => output::text(cx.format, &usage, |usage| lines(&report(usage)))?,
             }
             Ok(ExitCode::SUCCESS)
         }

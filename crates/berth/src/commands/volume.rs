@@ -6,23 +6,31 @@ use berth_api_types::{
 use berth_client::ClientError;
 use berth_model::{Gib, Name};
 use clap::{Args, Subcommand};
+use comfy_table::Table;
 
 use crate::cli::{Waiting, name};
 use crate::commands::Context;
+use crate::commands::begun::{all, done};
 use crate::commands::create::gib;
-use crate::commands::instance::{begin, done};
-use crate::output::{self, ago, fields, or_dash, table};
+use crate::output::{self, ago, fields, lines, or_dash, table};
+use crate::several::{Holds, Sure};
+use crate::watch::Watching;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum VolumeVerb {
     /// Make a volume: blank, or from an image, a snapshot or another volume
     Create(Create),
     /// List volumes, oldest first
-    List,
+    List {
+        #[command(flatten)]
+        watching: Watching,
+    },
     /// Show a volume
     Show {
         /// Its name or id
         volume: String,
+        #[command(flatten)]
+        watching: Watching,
     },
     /// Attach a volume to an instance; its guest sees it as /dev/disk/by-id/virtio-…, see 'berth volume show'
     Attach {
@@ -78,6 +86,8 @@ pub(crate) enum VolumeVerb {
         #[arg(required = true)]
         volumes: Vec<String>,
         #[command(flatten)]
+        sure: Sure,
+        #[command(flatten)]
         waiting: Waiting,
     },
     /// List the types a volume may have
@@ -121,8 +131,18 @@ pub(crate) async fn run(verb: VolumeVerb, cx: &Context) -> anyhow::Result<()> {
             };
             act(new.waiting, cx, client.create_volume(&request)).await
         }
-        VolumeVerb::List => list(&client.volumes().await?, cx),
-        VolumeVerb::Show { volume } => show(&client.volume(&volume).await?, cx),
+        VolumeVerb::List { watching } => {
+            let fetch = async || client.volumes().await;
+            watching
+                .show(cx, &["volume"], fetch, |volumes| lines(&list(volumes)))
+                .await
+        }
+        VolumeVerb::Show { volume, watching } => {
+            let fetch = async || client.volume(&volume).await;
+            watching
+                .show(cx, &["volume"], fetch, |volume| lines(&shown(volume)))
+                .await
+        }
         VolumeVerb::Attach {
             volume,
             instance,
@@ -166,7 +186,11 @@ pub(crate) async fn run(verb: VolumeVerb, cx: &Context) -> anyhow::Result<()> {
             };
             show(&client.change_volume(&volume, &change).await?, cx)
         }
-        VolumeVerb::Delete { volumes, waiting } => delete(&volumes, waiting, cx).await,
+        VolumeVerb::Delete { volumes, sure, waiting } => {
+            sure.ask("delete", ("volume", "volumes"), &volumes, Holds::Data)?;
+            let ask = async |volume: &str| client.delete_volume(volume).await;
+            all(&volumes, waiting, cx, ask).await.map(drop)
+        }
         VolumeVerb::Types => types(cx).await,
     }
 }
@@ -183,21 +207,6 @@ async fn act(
     }
 }
 
-async fn delete(volumes: &[String], waiting: Waiting, cx: &Context) -> anyhow::Result<()> {
-    let follower = begin(waiting, cx).await?;
-    let mut operations = Vec::with_capacity(volumes.len());
-    for volume in volumes {
-        operations.push(cx.client.delete_volume(volume).await?);
-    }
-    if let Some(follower) = follower {
-        return follower.finish(&operations).await;
-    }
-    for operation in &operations {
-        output::line(&operation.id.to_string())?;
-    }
-    Ok(())
-}
-
 async fn types(cx: &Context) -> anyhow::Result<()> {
     let types = cx.client.volume_types().await?;
     let limit = |limit: Option<u64>| limit.map_or_else(|| "-".to_owned(), |limit| limit.to_string());
@@ -210,47 +219,45 @@ async fn types(cx: &Context) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn list(volumes: &Vec<VolumeView>, cx: &Context) -> anyhow::Result<()> {
-    output::print(cx.format, volumes, |volumes| {
-        let row = |one: &VolumeView| {
-            [
-                one.name.to_string(),
-                one.state.clone(),
-                format!("{} GB", one.size.0),
-                or_dash(one.instance.map(|id| id.to_string()).as_ref()),
-                if one.root { "root" } else { "data" }.to_owned(),
-                ago(one.created_at),
-            ]
-        };
-        table(
-            ["name", "state", "size", "instance", "use", "created"],
-            volumes.iter().map(row),
-        )
-    })?;
-    Ok(())
+fn list(volumes: &[VolumeView]) -> Table {
+    let row = |one: &VolumeView| {
+        [
+            one.name.to_string(),
+            one.state.clone(),
+            format!("{} GB", one.size.0),
+            or_dash(one.instance.map(|id| id.to_string()).as_ref()),
+            if one.root { "root" } else { "data" }.to_owned(),
+            ago(one.created_at),
+        ]
+    };
+    table(
+        ["name", "state", "size", "instance", "use", "created"],
+        volumes.iter().map(row),
+    )
 }
 
 fn show(volume: &VolumeView, cx: &Context) -> anyhow::Result<()> {
-    output::print(cx.format, volume, |volume| {
-        fields([
-            ("id", volume.id.to_string()),
-            ("name", volume.name.to_string()),
-            ("project", volume.project.clone()),
-            ("state", volume.state.clone()),
-            ("size", format!("{} GB", volume.size.0)),
-            ("type", volume.volume_type.clone()),
-            ("image", or_dash(volume.image.map(|id| id.to_string()).as_ref())),
-            ("instance", or_dash(volume.instance.map(|id| id.to_string()).as_ref())),
-            ("root", if volume.root { "yes" } else { "no" }.to_owned()),
-            ("device", or_dash(volume.device.as_ref())),
-            (
-                "goes with its instance",
-                if volume.delete_on_termination { "yes" } else { "no" }.to_owned(),
-            ),
-            ("created", volume.created_at.to_string()),
-            ("fault", or_dash(volume.fault.as_ref().map(|fault| &fault.message))),
-            ("allowed now", volume.allowed_actions.join(", ")),
-        ])
-    })?;
-    Ok(())
+    output::print(cx.format, volume, shown)
+}
+
+fn shown(volume: &VolumeView) -> Table {
+    fields([
+        ("id", volume.id.to_string()),
+        ("name", volume.name.to_string()),
+        ("project", volume.project.clone()),
+        ("state", volume.state.clone()),
+        ("size", format!("{} GB", volume.size.0)),
+        ("type", volume.volume_type.clone()),
+        ("image", or_dash(volume.image.map(|id| id.to_string()).as_ref())),
+        ("instance", or_dash(volume.instance.map(|id| id.to_string()).as_ref())),
+        ("root", if volume.root { "yes" } else { "no" }.to_owned()),
+        ("device", or_dash(volume.device.as_ref())),
+        (
+            "goes with its instance",
+            if volume.delete_on_termination { "yes" } else { "no" }.to_owned(),
+        ),
+        ("created", volume.created_at.to_string()),
+        ("fault", or_dash(volume.fault.as_ref().map(|fault| &fault.message))),
+        ("allowed now", volume.allowed_actions.join(", ")),
+    ])
 }

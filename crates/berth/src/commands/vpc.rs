@@ -3,12 +3,15 @@
 use berth_api_types::{ChangeVpc, CreateVpc, VpcView};
 use berth_model::Name;
 use clap::Subcommand;
+use comfy_table::Table;
 
 use crate::cli::name;
 use crate::commands::Context;
 use crate::commands::network::joined;
 use crate::commands::subnet;
 use crate::output::{self, ago, fields, lines, table};
+use crate::several::{Holds, Sure, each};
+use crate::watch::Watching;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum VpcVerb {
@@ -19,11 +22,16 @@ pub(crate) enum VpcVerb {
         name: Name,
     },
     /// List the VPCs, oldest first
-    List,
+    List {
+        #[command(flatten)]
+        watching: Watching,
+    },
     /// Show a VPC and its subnets
     Show {
         /// Its name or id
         vpc: String,
+        #[command(flatten)]
+        watching: Watching,
     },
     /// Give a VPC another name
     Rename {
@@ -38,6 +46,8 @@ pub(crate) enum VpcVerb {
         /// Their names or ids
         #[arg(required = true, value_name = "VPC")]
         vpcs: Vec<String>,
+        #[command(flatten)]
+        sure: Sure,
     },
 }
 
@@ -45,42 +55,44 @@ pub(crate) async fn run(verb: VpcVerb, cx: &Context) -> anyhow::Result<()> {
     let client = &cx.client;
     match verb {
         VpcVerb::Create { name } => show(&client.create_vpc(&CreateVpc { name }).await?, cx),
-        VpcVerb::List => list(&client.vpcs().await?, cx),
-        VpcVerb::Show { vpc } => show(&client.vpc(&vpc).await?, cx),
+        VpcVerb::List { watching } => {
+            let fetch = async || client.vpcs().await;
+            watching.show(cx, KINDS, fetch, |vpcs| lines(&list(vpcs))).await
+        }
+        VpcVerb::Show { vpc, watching } => watching.show(cx, KINDS, async || client.vpc(&vpc).await, told).await,
         VpcVerb::Rename { vpc, to } => show(&client.change_vpc(&vpc, &ChangeVpc { name: to }).await?, cx),
-        VpcVerb::Delete { vpcs } => {
-            for vpc in vpcs {
-                client.delete_vpc(&vpc).await?;
-            }
-            Ok(())
+        VpcVerb::Delete { vpcs, sure } => {
+            sure.ask("delete", ("VPC", "VPCs"), &vpcs, Holds::Nothing)?;
+            each(&vpcs, cx, async |vpc| client.delete_vpc(vpc).await).await
         }
     }
 }
 
-fn list(vpcs: &Vec<VpcView>, cx: &Context) -> anyhow::Result<()> {
-    output::print(cx.format, vpcs, |vpcs| {
-        let row = |one: &VpcView| {
-            let subnets: Vec<_> = one.subnets.iter().map(|subnet| subnet.cidr).collect();
-            [one.name.to_string(), joined(&subnets), ago(one.created_at)]
-        };
-        table(["name", "subnets", "created"], vpcs.iter().map(row))
-    })?;
-    Ok(())
+/// What changes what is shown of a VPC.
+const KINDS: &[&str] = &["vpc", "subnet"];
+
+fn list(vpcs: &[VpcView]) -> Table {
+    let row = |one: &VpcView| {
+        let subnets: Vec<_> = one.subnets.iter().map(|subnet| subnet.cidr).collect();
+        [one.name.to_string(), joined(&subnets), ago(one.created_at)]
+    };
+    table(["name", "subnets", "created"], vpcs.iter().map(row))
 }
 
 fn show(vpc: &VpcView, cx: &Context) -> anyhow::Result<()> {
-    output::text(cx.format, vpc, |vpc| {
-        let mut text = lines(&fields([
-            ("id", vpc.id.to_string()),
-            ("name", vpc.name.to_string()),
-            ("project", vpc.project.clone()),
-            ("created", vpc.created_at.to_string()),
-        ]));
-        if !vpc.subnets.is_empty() {
-            text.push('\n');
-            text.push_str(&lines(&subnet::rows(&vpc.subnets)));
-        }
-        text
-    })?;
-    Ok(())
+    output::show(cx.format, vpc, told)
+}
+
+fn told(vpc: &VpcView) -> String {
+    let mut text = lines(&fields([
+        ("id", vpc.id.to_string()),
+        ("name", vpc.name.to_string()),
+        ("project", vpc.project.clone()),
+        ("created", vpc.created_at.to_string()),
+    ]));
+    if !vpc.subnets.is_empty() {
+        text.push('\n');
+        text.push_str(&lines(&subnet::rows(&vpc.subnets)));
+    }
+    text
 }

@@ -10,7 +10,7 @@ use crate::output::{self, fields, or_dash, table};
 /// Lists the catalog, or shows one entry of it.
 pub(super) async fn run(name: Option<&str>, cx: &Context) -> anyhow::Result<()> {
     match name {
-        Some(name) => output::text(cx.format, &cx.client.catalog_entry(name).await?, show)?,
+        Some(name) => output::show(cx.format, &cx.client.catalog_entry(name).await?, show)?,
         None => output::print(cx.format, &cx.client.catalog().await?, |entries| list(entries))?,
     }
     Ok(())
