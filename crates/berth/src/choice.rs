@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use berth_client::{At, Target};
 
-use crate::cli::{Cli, Noun};
+use crate::cli::{Cli, Daemon, Noun};
 use crate::contexts::{Contexts, LOCAL, SOCKET};
 use crate::failure::Failure;
 
@@ -28,18 +28,23 @@ enum Named {
 
 /// The daemon that is meant.
 pub(crate) fn choose(cli: &Cli) -> anyhow::Result<Choice> {
-    let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     if let Noun::Context(_) | Noun::Completions { .. } | Noun::Man { .. } = cli.noun {
         // They speak with no daemon, and have to work also when the one in use can't be.
         return socket(Path::new(SOCKET));
     }
-    let named = cli.daemon.socket.clone().map(Named::Socket);
-    let named = named.or_else(|| cli.daemon.context.clone().map(Named::Context));
+    daemon(&cli.daemon)
+}
+
+/// The daemon that these words mean.
+pub(crate) fn daemon(typed: &Daemon) -> anyhow::Result<Choice> {
+    let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let named = typed.socket.clone().map(Named::Socket);
+    let named = named.or_else(|| typed.context.clone().map(Named::Context));
     let named = named.or_else(|| std::env::var_os("BERTH_SOCKET").map(|path| Named::Socket(path.into())));
     let named = named.or_else(|| variable("BERTH_CONTEXT").map(Named::Context));
     let mut choice = of(named.unwrap_or(Named::InUse))?;
     choice.target.token = variable("BERTH_TOKEN").or(choice.target.token);
-    if let Some(project) = &cli.daemon.project {
+    if let Some(project) = &typed.project {
         choice.target.project = Some(project.to_string());
         choice.arguments.extend(["--project".to_owned(), project.to_string()]);
     }

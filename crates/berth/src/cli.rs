@@ -54,6 +54,15 @@ Examples:
   berth event watch
   berth top --sort memory";
 
+const COMPLETIONS: &str = "\
+The Debian package has them in place already. Elsewhere, in the shell's own start file:
+  bash    source <(berth completions bash)
+  zsh     source <(berth completions zsh)
+  fish    berth completions fish | source
+
+Examples:
+  berth completions bash";
+
 /// Berth, a VM manager.
 #[derive(Debug, Parser)]
 #[command(name = "berth", version, about = "Berth, a VM manager", long_about = ABOUT, after_help = EXAMPLES)]
@@ -165,7 +174,8 @@ pub(crate) enum Noun {
     #[command(subcommand)]
     Context(ContextVerb),
     Top(Top),
-    /// Print completions for a shell
+    /// Print what makes a shell complete commands, and the names that there are now
+    #[command(after_help = COMPLETIONS)]
     Completions {
         /// Which shell
         shell: clap_complete::Shell,

@@ -6,13 +6,17 @@
 //!                      ├─▶ several   the same for many: asks first, goes on after a failure
 //!                      ├─▶ wait      follows operations, a line for each
 //!                      ├─▶ watch     shows a list again when an event says that it changed
-//!                      ├─▶ terminal  the console, ssh, raw streams
+//!                      ├─▶ console   a guest's serial line
 //!                      └─▶ output    table, names, JSON or YAML on stdout; errors on stderr, with hints
+//!
+//!   TAB in a shell ─▶ complete ─▶ live (the names there are) ─▶ client
 //! ```
 
 mod choice;
 mod cli;
 mod commands;
+mod complete;
+mod console;
 mod contexts;
 mod failure;
 mod hints;
@@ -20,7 +24,6 @@ mod live;
 mod output;
 mod secret;
 mod several;
-mod terminal;
 mod wait;
 mod watch;
 
@@ -32,6 +35,7 @@ use crate::cli::Cli;
 use crate::commands::Context;
 
 fn main() -> ExitCode {
+    complete::answer_shell();
     let cli = Cli::parse();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)

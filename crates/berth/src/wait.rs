@@ -79,12 +79,16 @@ impl Follower {
     }
 }
 
-/// Ctrl-C while waiting.
+/// Ctrl-C, or a signal, while something goes on.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub(crate) struct Interrupted(String);
 
 impl Interrupted {
+    pub(crate) fn new(why: impl Into<String>) -> Self {
+        Self(why.into())
+    }
+
     /// What a program exits with that was interrupted: as a shell says it, 128 and SIGINT's number.
     pub(crate) const EXIT: u8 = 130;
 }

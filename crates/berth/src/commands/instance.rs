@@ -10,11 +10,23 @@ use jiff::{SignedDuration, Timestamp};
 use crate::cli::Waiting;
 use crate::commands::network::{dash, joined};
 use crate::commands::{Context, begun, create, resize, ssh, states, why};
+use crate::console::{Console, Escape};
 use crate::output::{self, ago, fields, lines, or_dash, table};
 use crate::several::{self, Failures, Holds, Sure};
-use crate::terminal;
 use crate::wait::Follower;
 use crate::watch::Watching;
+
+const CONSOLE: &str = "\
+Keys, with the default --escape:
+  Ctrl-]           leaves, after a second; Ctrl-] . and Ctrl-] q at once
+  Ctrl-] s         types 'stty rows … columns …' into the guest's shell: a serial line knows no window size
+  Ctrl-] Ctrl-]    types Ctrl-]
+  Ctrl-] ?         says which keys there are
+
+On a terminal it connects again by itself when the guest is rebooted or the daemon starts again.
+
+Examples:
+  berth instance console web --log --lines 20";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum InstanceVerb {
@@ -94,6 +106,7 @@ pub(crate) enum InstanceVerb {
         sure: Sure,
     },
     /// Attach to an instance's serial console; leave with Ctrl-]
+    #[command(after_help = CONSOLE)]
     Console {
         /// Its name or id
         instance: String,
@@ -103,6 +116,12 @@ pub(crate) enum InstanceVerb {
         /// Only the last so many lines
         #[arg(long, requires = "log", value_name = "N")]
         lines: Option<usize>,
+        /// The key that is meant for berth and not for the guest: ^ and a letter, or 'none'
+        #[arg(long, value_name = "KEY", default_value = "^]", conflicts_with = "log")]
+        escape: Escape,
+        /// End when the guest is switched off or the daemon starts again, rather than wait for it
+        #[arg(long, conflicts_with = "log")]
+        no_reconnect: bool,
     },
     /// Log in to an instance by ssh: at its public IP if it has one that answers, else from within its VPC
     Ssh(ssh::Ssh),
@@ -170,15 +189,27 @@ pub(crate) async fn run(verb: InstanceVerb, cx: &Context) -> anyhow::Result<Exit
             instance,
             log: true,
             lines,
+            ..
         } => {
             output::raw(&cx.client.console_log(&instance, lines).await?)?;
         }
-        InstanceVerb::Console { instance, .. } => {
-            terminal::attach(&instance, cx.client.console(&instance).await?).await?;
+        InstanceVerb::Console {
+            instance,
+            escape,
+            no_reconnect,
+            ..
+        } => {
+            let console = Console {
+                client: &cx.client,
+                instance: &instance,
+                escape,
+                reconnect: !no_reconnect,
+            };
+            console.attach().await?;
         }
         InstanceVerb::Ssh(ssh) => return ssh::run(ssh, cx).await,
         InstanceVerb::Proxy { instance, port } => {
-            terminal::pipe(cx.client.connect(&instance, port).await?).await?;
+            ssh::pipe(cx.client.connect(&instance, port).await?).await?;
         }
     }
     Ok(ExitCode::SUCCESS)

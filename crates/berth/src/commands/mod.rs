@@ -39,6 +39,7 @@ use clap::CommandFactory as _;
 
 use crate::choice;
 use crate::cli::{Cli, Daemon, Format, Noun};
+use crate::complete;
 use crate::failure::Failure;
 use crate::output;
 
@@ -111,7 +112,7 @@ pub(crate) async fn run(noun: Noun, cx: &Context) -> anyhow::Result<ExitCode> {
         Noun::Context(verb) => context::run(verb, cx)?,
         Noun::Top(top) => top::run(top, cx).await?,
         Noun::Completions { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "berth", &mut std::io::stdout());
+            output::raw(&complete::registration(shell)?)?;
         }
         Noun::Man { dir } => {
             std::fs::create_dir_all(&dir)?;

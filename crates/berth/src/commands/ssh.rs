@@ -6,15 +6,17 @@
 //! not mistaken for this one.
 
 use std::ffi::OsString;
+use std::io::IsTerminal as _;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::time::Duration;
 
 use anyhow::Context as _;
+use berth_client::ByteStream;
 use clap::Args;
 use futures::future::select_ok;
-use tokio::io::AsyncReadExt as _;
+use tokio::io::{AsyncReadExt as _, copy_bidirectional, join};
 use tokio::net::TcpStream;
 
 use crate::commands::Context;
@@ -33,9 +35,43 @@ pub(crate) struct Ssh {
     /// The port of the guest's sshd
     #[arg(short, long, default_value_t = 22)]
     port: u16,
-    /// What to run instead of a shell
+    /// Let the guest use the keys of your ssh-agent, as ssh -A
+    #[arg(short = 'A', long)]
+    forward_agent: bool,
+    /// Forward a port of this machine to one that the guest reaches, as ssh -L; may be given several times
+    #[arg(short = 'L', long, value_name = "PORT:HOST:PORT")]
+    local_forward: Vec<String>,
+    /// Any option of ssh_config(5), as ssh -o; may be given several times
+    #[arg(long = "option", value_name = "KEY=VALUE")]
+    options: Vec<String>,
+    /// What to run instead of a shell; ssh exits as it does
     #[arg(last = true)]
     command: Vec<OsString>,
+}
+
+impl Ssh {
+    /// What ssh is told of the user's own wishes; before all else, for the first word on something is ssh's last.
+    fn wishes(&self) -> Vec<&str> {
+        let forward = self.local_forward.iter().flat_map(|one| ["-L", one]);
+        let options = self.options.iter().flat_map(|one| ["-o", one]);
+        let agent = self.forward_agent.then_some("-A");
+        agent.into_iter().chain(forward).chain(options).collect()
+    }
+}
+
+/// The file that 'keypair create NAME --out ~/.ssh/NAME' has made, if there is one: what an instance with that key pair
+/// is entered with.
+fn key_of(keypair: Option<&String>) -> Option<PathBuf> {
+    let home = PathBuf::from(std::env::var_os("HOME")?);
+    Some(home.join(".ssh").join(keypair?)).filter(|path| path.is_file())
+}
+
+/// Bytes between a stream and stdin and stdout, until either side ends: what ssh's ProxyCommand is.
+pub(super) async fn pipe(mut stream: ByteStream) -> anyhow::Result<()> {
+    let mut own = join(tokio::io::stdin(), tokio::io::stdout());
+    // A side that goes away is how it ends.
+    let _ = copy_bidirectional(&mut own, &mut stream).await;
+    Ok(())
 }
 
 /// How long a public IP may take to answer.
@@ -44,9 +80,11 @@ const ANSWERS: Duration = Duration::from_secs(2);
 /// Runs ssh and exits as it does.
 pub(crate) async fn run(ssh: Ssh, cx: &Context) -> anyhow::Result<ExitCode> {
     let instance = cx.client.instance(&ssh.instance).await?;
-    let login = ssh.login.unwrap_or(instance.login);
+    let login = ssh.login.clone().unwrap_or(instance.login);
     let known_hosts = known_hosts()?;
+    let own = key_of(instance.key.as_ref()).filter(|_| ssh.identity.is_none());
     let mut command = Command::new("ssh");
+    command.args(ssh.wishes());
     let public = instance.addresses.iter().filter_map(|one| one.public);
     if let Some(address) = first_to_answer(public, ssh.port).await {
         // The caller's own settings for a host of that name must not lead elsewhere.
@@ -56,14 +94,16 @@ pub(crate) async fn run(ssh: Ssh, cx: &Context) -> anyhow::Result<ExitCode> {
         let proxy = proxy_command(&cx.arguments, &instance.id.to_string(), ssh.port)?;
         command.args(["-o", &format!("ProxyCommand={proxy}")]);
     }
+    if !std::io::stdin().is_terminal() {
+        // There is nobody to ask for a password.
+        command.args(["-o", "BatchMode=yes"]);
+    }
     command.args(["-o", &format!("HostKeyAlias={}", instance.id)]);
     command.args(["-o", "StrictHostKeyChecking=accept-new", "-o", "LogLevel=ERROR"]);
     command.arg("-o").arg(option("UserKnownHostsFile", &known_hosts)?);
-    if let Some(identity) = &ssh.identity {
+    if let Some(identity) = ssh.identity.as_ref().or(own.as_ref()) {
         // Only this key: an agent with many would use up the guest's patience first.
-        command
-            .args(["-o", "IdentitiesOnly=yes", "-o", "BatchMode=yes", "-i"])
-            .arg(identity);
+        command.args(["-o", "IdentitiesOnly=yes", "-i"]).arg(identity);
     }
     command
         .arg("-l")
