@@ -30,6 +30,7 @@ mod metadata;
 mod metrics;
 mod once;
 mod operation;
+mod parameters;
 mod peer;
 mod port;
 mod problem;
@@ -76,6 +77,7 @@ struct App {
     auth: Arc<Auth>,
     audit: Audit,
     metrics: metrics::Metrics,
+    parameters: Arc<parameters::Parameters>,
 }
 
 /// What the daemon knows of itself and the engine doesn't.
@@ -101,6 +103,7 @@ pub fn router(engine: Engine, about: About, auth: AuthSettings, audit: Audit) ->
         auth: Arc::new(Auth::new(auth)),
         audit,
         metrics: metrics::Metrics::default(),
+        parameters: Arc::new(parameters::Parameters::of(&document)),
     };
     router
         .route(
@@ -110,6 +113,7 @@ pub fn router(engine: Engine, about: About, auth: AuthSettings, audit: Audit) ->
         .fallback(async |uri: axum::http::Uri| ApiError::no_route(uri.path()))
         .method_not_allowed_fallback(async |uri: axum::http::Uri| ApiError::no_method(uri.path()))
         .layer(axum::middleware::from_fn_with_state(app.clone(), once::once))
+        .layer(axum::middleware::from_fn_with_state(app.clone(), parameters::known))
         .layer(axum::middleware::from_fn_with_state(app.clone(), auth::guard))
         .layer(DefaultBodyLimit::max(BODY_MAX))
         .layer(axum::middleware::from_fn(linger::linger))
