@@ -240,6 +240,9 @@ pub enum StoreError {
         /// Why not.
         why: String,
     },
+    /// The request was only tried: all would have been written, and nothing was ([`Dry`](crate::Dry)).
+    #[error("the request was only tried: nothing was written")]
+    DryRun,
     /// The store was closed, or the program ended, before the write was done.
     #[error("the database is closed: berthd is ending")]
     Interrupted,
@@ -269,6 +272,8 @@ impl StoreError {
             | Self::RootVolume { .. } => Code::ActionNotAllowed,
             Self::LayerChanged(_) | Self::Repeated => Code::Conflict,
             Self::KeyReused(_) => Code::IdempotencyKeyReused,
+            // Never told: who has tried a request tells what it would have done.
+            Self::DryRun => Code::Internal,
             Self::Full { .. } => Code::StorageFull,
             Self::Storage { .. } => Code::StorageError,
             Self::Newer { .. } | Self::Corrupt { .. } | Self::Database { .. } | Self::Interrupted => Code::StoreError,

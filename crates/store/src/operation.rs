@@ -152,7 +152,9 @@ pub(crate) async fn insert(tx: &mut Tx, new: &OperationRecord) -> Result<(), Sto
     .bind(new.requested_by.as_str())
     .bind(new.created_at.as_microsecond())
     .bind(new.project.as_str());
-    tx.run(insert).await.map(|_| ())
+    tx.run(insert).await?;
+    tx.begun.push(new.id);
+    Ok(())
 }
 
 /// What changes about an operation while it is in flight.

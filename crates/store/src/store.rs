@@ -12,7 +12,7 @@ use crate::event::EventRecord;
 use crate::metrics::Metrics;
 use crate::row::{Columns as _, Sql, sql};
 use crate::tx::Tx;
-use crate::{Database, StoreError, link, migrate, project, quota_count, usage, vpc};
+use crate::{Database, Dry, StoreError, link, migrate, project, quota_count, usage, vpc};
 
 /// How many events a subscriber may be behind before it is told that it lagged and reads them with
 /// [`Store::events_after`] instead.
@@ -145,12 +145,18 @@ impl Store {
 
     /// Reads at most one row.
     pub(crate) async fn optional(&self, statement: Sql) -> Result<Option<AnyRow>, StoreError> {
+        if let Some(mut open) = Dry::read().await {
+            return open.optional(statement).await;
+        }
         let row = statement.fetch_optional(&self.inner.readers).await;
         row.map_err(|error| self.inner.database.error(error))
     }
 
     /// Reads rows.
     pub(crate) async fn all(&self, statement: Sql) -> Result<Vec<AnyRow>, StoreError> {
+        if let Some(mut open) = Dry::read().await {
+            return open.all(statement).await;
+        }
         let rows = statement.fetch_all(&self.inner.readers).await;
         rows.map_err(|error| self.inner.database.error(error))
     }

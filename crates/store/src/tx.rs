@@ -12,6 +12,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use berth_model::OperationId;
 use berth_model::metering::Reading;
 use jiff::Timestamp;
 use sqlx::any::AnyRow;
@@ -24,7 +25,7 @@ use crate::quota::{self, Tally};
 use crate::row::{Columns as _, Sql, sql};
 use crate::store::{Inner, Slot};
 use crate::usage::{self, Writing};
-use crate::{Database, StoreError, link, record};
+use crate::{Database, Dry, StoreError, link, record};
 
 /// The connection that writes, and the right to it.
 struct Session {
@@ -49,6 +50,8 @@ pub(crate) struct Tx {
     pub(crate) inner: Arc<Inner>,
     session: Option<Session>,
     events: Vec<EventRecord>,
+    /// The operations that begin with it.
+    pub(crate) begun: Vec<OperationId>,
     /// What it charges projects for.
     pub(crate) tally: Tally,
     /// What is counted once it is committed.
@@ -64,8 +67,11 @@ pub(crate) struct Tx {
 }
 
 impl Tx {
-    /// Begins a transaction, after the one before has ended.
+    /// Begins a transaction, after the one before has ended. Whoever tries a request goes on with the one it has.
     pub(crate) async fn begin(inner: &Arc<Inner>) -> Result<Self, StoreError> {
+        if let Some(open) = Dry::taken().await {
+            return Ok(open);
+        }
         let asked = Instant::now();
         let begin = match inner.database {
             // Takes the right to write at once: a transaction that began by reading couldn't be sure to get it.
@@ -93,6 +99,7 @@ impl Tx {
             inner: Arc::clone(inner),
             session: Some(session),
             events: Vec::new(),
+            begun: Vec::new(),
             tally: Tally::default(),
             counted: Counted::default(),
             asked,
@@ -100,6 +107,11 @@ impl Tx {
             mono: usage::mono()?,
             ledger: None,
         })
+    }
+
+    /// The events that are told once it is committed.
+    pub(crate) fn events(&self) -> &[EventRecord] {
+        &self.events
     }
 
     /// The moment as it is kept.
@@ -154,9 +166,12 @@ impl Tx {
     }
 
     /// Makes all of it so, and tells the events. Not undone by dropping the future. [`StoreError::QuotaExceeded`], and
-    /// none of it, if a project would have more than it may.
+    /// none of it, if a project would have more than it may. [`StoreError::DryRun`], and none of it, if it is tried.
     pub(crate) async fn commit(mut self) -> Result<(), StoreError> {
         quota::settle(&mut self).await?;
+        if Dry::is_on() {
+            return Dry::keep(self).await;
+        }
         let mut session = self.session.take().ok_or(StoreError::Interrupted)?;
         let (inner, events) = (Arc::clone(&self.inner), std::mem::take(&mut self.events));
         let (counted, asked) = (std::mem::take(&mut self.counted), self.asked);

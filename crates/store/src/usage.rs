@@ -12,12 +12,14 @@
 //! whatever crashes in between. Nothing of it is kept in memory between two transactions.
 
 mod begin;
+mod billed;
 mod clock;
 pub(crate) mod facts;
 mod ledger;
 mod read;
 
 pub(crate) use begin::begin;
+pub use billed::Billed;
 pub(crate) use clock::{boot, mono};
 pub(crate) use ledger::Writing;
 pub use read::{UsageBasis, UsageFilter};

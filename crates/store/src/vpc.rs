@@ -15,7 +15,7 @@ use crate::row::{Columns as _, Sql, sql};
 use crate::security_group::{self, GroupRecord};
 use crate::subnet::{self, SubnetRecord};
 use crate::tx::Tx;
-use crate::{Page, Store, StoreError};
+use crate::{Dry, Page, Store, StoreError};
 
 /// A VPC: one network namespace.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -131,7 +131,8 @@ impl Store {
         if let Some(found) = self.default_network(project).await? {
             return Ok(found);
         }
-        self.make_default_network(project, template).await?;
+        // Not what was asked for, but what that needs.
+        Dry::part(self.make_default_network(project, template)).await?;
         let made = self.default_network(project).await?;
         made.ok_or_else(|| StoreError::not_found("VPC", DEFAULT))
     }

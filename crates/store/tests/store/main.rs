@@ -8,6 +8,7 @@ mod support;
 mod cancel;
 mod claims;
 mod crash;
+mod dry;
 mod events;
 mod forge;
 mod history;
