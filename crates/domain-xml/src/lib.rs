@@ -9,6 +9,7 @@
 //! No libvirt here: what the XML looks like is under review as golden files, checked against libvirt's own schema.
 
 mod capabilities;
+mod compare;
 mod devices;
 mod disk;
 mod domain;
@@ -22,6 +23,7 @@ mod spec;
 mod target;
 
 pub use capabilities::offers_kvm;
+pub use compare::Vocabulary;
 pub use error::XmlError;
 pub use identity::{Identity, NAMESPACE};
 pub use observe::{Observed, ObservedDisk, ObservedNic, observe};

@@ -28,6 +28,16 @@ impl Hypervisor {
         Ok(xml.map(|xml| observe(&xml)).transpose()?)
     }
 
+    /// What a domain is defined as, whether its guest runs or not; none if libvirt knows no such domain.
+    pub fn definition(&self, id: InstanceId) -> Result<Option<String>, HypervisorError> {
+        self.pool.call("tell the definition of a domain", move |connection| {
+            match find(connection, id)? {
+                Some(domain) => there(domain.xml_desc(sys::VIR_DOMAIN_XML_INACTIVE)),
+                None => Ok(None),
+            }
+        })
+    }
+
     /// The NICs of a guest that QEMU has now; none if there is no QEMU.
     pub fn live_nics(&self, id: InstanceId) -> Result<Option<Vec<ObservedNic>>, HypervisorError> {
         Ok(self.live(id)?.map(|guest| guest.nics))

@@ -9,6 +9,7 @@
 //! an address nobody has asked. The rules of `inet vpc` come after, and judge by the guests' own addresses.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::net::Ipv4Addr;
 
 use serde_json::Value;
@@ -74,6 +75,24 @@ pub(crate) fn table(subnets: &[Subnet], nat: bool, translations: &Translations) 
         "}\n".to_owned(),
     ]
     .concat()
+}
+
+/// What the table has of a VPC's own, to be compared by a person: a line for each element.
+pub(crate) fn lines(subnets: &[Subnet], nat: bool, translations: &Translations) -> String {
+    let mut text = String::new();
+    for subnet in subnets {
+        let _ = writeln!(text, "add element inet edge guests {{ {} }}", subnet.cidr);
+        if nat && subnet.nat {
+            let bridge = names::bridge(subnet.index);
+            let _ = writeln!(text, "add element inet edge natted {{ \"{bridge}\" }}");
+        }
+    }
+    for (public, own) in translations {
+        let _ = writeln!(text, "add element inet edge public {{ {own} }}");
+        let _ = writeln!(text, "add element inet edge public_in {{ {public} : {own} }}");
+        let _ = writeln!(text, "add element inet edge public_out {{ {own} : {public} }}");
+    }
+    text
 }
 
 /// What leads from the translations as they are to those in which this guest has this public address, or none; and

@@ -8,7 +8,7 @@ use berth_model::SecurityGroupId;
 use crate::namespace::{self, inside};
 use crate::policy::Policy;
 use crate::ruleset::{self, Ruleset};
-use crate::{Network, NetworkError, Port, Vpc, bandwidth, flows, link};
+use crate::{Network, NetworkError, Port, Vpc, bandwidth, edge, flows, link};
 
 /// What stands in a VPC's namespace.
 #[derive(Debug)]
@@ -71,6 +71,17 @@ impl Network {
             // The whole will be made anew, and the group won't be in it.
             _ => Ok(()),
         })
+    }
+
+    /// What nft is told of a VPC besides what is always there, to be compared by a person: nothing where no guest is
+    /// served, for there it is told nothing.
+    pub fn rules(&self, vpc: &Vpc, ports: &[Port]) -> Result<String, NetworkError> {
+        if ports.is_empty() {
+            return Ok(String::new());
+        }
+        let (inner, policy) = (&self.inner, self.policy(vpc, ports)?);
+        let edge = edge::lines(&vpc.subnets, inner.settings.nat, &edge::translations(ports));
+        Ok(Ruleset::new(&policy, &inner.names).lines() + &edge)
     }
 
     /// Called inside the namespace.

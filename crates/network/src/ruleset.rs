@@ -105,6 +105,27 @@ impl Ruleset {
         tables + SKELETON + &self.since(&Self::default())
     }
 
+    /// All of it to be compared by a person: a line for each set, element, chain and rule.
+    pub(crate) fn lines(&self) -> String {
+        let mut text = String::new();
+        for set in &self.sets {
+            let _ = writeln!(text, "add set inet vpc {set} {{ type ipv4_addr; }}");
+        }
+        for (name, all) in &self.elements {
+            for (key, value) in all {
+                let value = value.as_ref().map(|value| format!(" : {value}")).unwrap_or_default();
+                let _ = writeln!(text, "add element {name} {{ {key}{value} }}");
+            }
+        }
+        for (chain, rules) in &self.chains {
+            let _ = writeln!(text, "add chain inet vpc {chain}");
+            for rule in rules {
+                let _ = writeln!(text, "add rule inet vpc {chain} {rule}");
+            }
+        }
+        text
+    }
+
     /// What makes the old one this one, in one transaction; nothing if nothing is to be done.
     pub(crate) fn since(&self, old: &Self) -> String {
         let mut text = String::new();

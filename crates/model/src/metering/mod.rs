@@ -22,6 +22,6 @@ mod report;
 pub use chain::{Broken, Chain, Head, ParseHeadError};
 pub use clock::{Anchor, CLOCK_STEP, Meter, Reading, Tick, Timeline, Window};
 pub use entry::{LedgerEntry, LedgerHash, LedgerKind, ParseLedgerError};
-pub use price::{Amount, ParsePriceError, Price};
+pub use price::{Amount, ParsePriceError, PerHour, Price};
 pub use price_list::{PriceList, Prices};
 pub use report::{Report, Span, TooManyLines, UsageLine};

@@ -40,6 +40,11 @@ impl Price {
         Self::checked(price).ok_or_else(wrong)
     }
 
+    /// What an hour of so many units costs.
+    pub fn times(self, quantity: u64) -> PerHour {
+        PerHour(self.0.saturating_mul(quantity.into()))
+    }
+
     fn checked(price: Decimal) -> Option<Self> {
         let price = price.normalize();
         let good = !price.is_sign_negative() && price.scale() <= PLACES && price <= MOST;
@@ -82,6 +87,38 @@ impl From<Price> for String {
 impl fmt::Display for Price {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
+    }
+}
+
+/// What an hour of many things costs, exactly.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct PerHour(Decimal);
+
+impl TryFrom<String> for PerHour {
+    type Error = rust_decimal::Error;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        Decimal::from_str_exact(&text).map(Self)
+    }
+}
+
+impl From<PerHour> for String {
+    fn from(price: PerHour) -> Self {
+        price.to_string()
+    }
+}
+
+impl Sum for PerHour {
+    fn sum<I: Iterator<Item = Self>>(prices: I) -> Self {
+        let total = prices.fold(Decimal::ZERO, |sum, one| sum.saturating_add(one.0));
+        Self(total)
+    }
+}
+
+impl fmt::Display for PerHour {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.normalize().fmt(f)
     }
 }
 
@@ -164,6 +201,18 @@ mod tests {
         ] {
             assert!(wrong.parse::<Price>().is_err(), "{wrong:?} was taken");
         }
+    }
+
+    #[test]
+    fn an_hour_of_many_things_is_exact() {
+        let hours = [
+            price("0.000000001").times(3),
+            price("0.0960").times(2),
+            Price::FREE.times(9),
+        ];
+        assert_eq!(hours.into_iter().sum::<PerHour>().to_string(), "0.192000003");
+        assert_eq!(price("1000000").times(5_120_000_000).to_string(), "5120000000000000");
+        assert_eq!([].into_iter().sum::<PerHour>().to_string(), "0");
     }
 
     #[test]

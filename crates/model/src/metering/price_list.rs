@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::LedgerKind;
-use super::price::Price;
+use super::price::{PerHour, Price};
 
 /// What an hour of each thing costs. What it doesn't name costs nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -52,6 +52,11 @@ impl Prices {
     /// The currency of the newest list.
     pub fn currency(&self) -> &str {
         self.0.last().map_or("", |(_, list)| &list.currency)
+    }
+
+    /// What an hour of so much costs by the newest list.
+    pub fn of_hour(&self, kind: LedgerKind, rate: &str, quantity: u64) -> PerHour {
+        self.at(i64::MAX, kind, rate).times(quantity)
     }
 
     /// When another list came into force.
