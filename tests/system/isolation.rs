@@ -2,7 +2,7 @@
 //!
 //! Whatever `blue` asks with an id of `red`'s is answered as if it had made the id up: the same status, the same words.
 
-mod bed;
+pub(crate) mod bed;
 mod bodies;
 mod paths;
 

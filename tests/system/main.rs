@@ -17,6 +17,7 @@ mod crash;
 mod daemon;
 mod debian;
 mod doors;
+mod dry_run;
 mod events;
 mod guest;
 mod health;

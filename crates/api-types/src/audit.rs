@@ -60,6 +60,9 @@ pub struct AuditEntryView {
     pub what: String,
     /// The path.
     pub on: String,
+    /// Whether it was a dry run: then nothing was changed, whatever the outcome.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub dry_run: bool,
     /// The HTTP status that was answered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<u16>,

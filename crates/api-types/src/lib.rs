@@ -11,13 +11,14 @@
 //!   /v1/vpcs        vpc         /v1/subnets   subnet    /v1/security-groups  security_group
 //!   /v1/stats       stats       /healthz, /readyz               health
 //!   /v1/ports       port        /v1/public-ips, /v1/public-ip-pools     public_ip
-//!   /v1/usage       usage
+//!   /v1/usage       usage       ?dry_run=true                   dry_run
 //! ```
 
 mod access;
 mod audit;
 mod catalog;
 mod check;
+mod dry_run;
 mod event;
 mod health;
 mod history;
@@ -48,6 +49,7 @@ pub use access::{
 pub use audit::{AuditEntryView, AuditQuery};
 pub use catalog::CatalogEntryView;
 pub use check::{FindingView, HostCheck};
+pub use dry_run::{ChargeView, DiffView, DryRunView, OperationPreview, PriceChange, WouldView};
 pub use event::{EventQuery, EventView};
 pub use health::{CheckView, HealthView};
 pub use history::{Happened, HistoryEntry, StepOutcome};

@@ -15,6 +15,7 @@ mod catalog;
 mod check;
 mod document;
 mod door;
+mod dry_run;
 mod event;
 mod extract;
 mod health;
@@ -112,6 +113,7 @@ pub fn router(engine: Engine, about: About, auth: AuthSettings, audit: Audit) ->
         )
         .fallback(async |uri: axum::http::Uri| ApiError::no_route(uri.path()))
         .method_not_allowed_fallback(async |uri: axum::http::Uri| ApiError::no_method(uri.path()))
+        .layer(axum::middleware::from_fn_with_state(app.clone(), dry_run::try_out))
         .layer(axum::middleware::from_fn_with_state(app.clone(), once::once))
         .layer(axum::middleware::from_fn_with_state(app.clone(), parameters::known))
         .layer(axum::middleware::from_fn_with_state(app.clone(), auth::guard))

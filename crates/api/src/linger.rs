@@ -21,6 +21,8 @@ use axum::response::Response;
 use futures::{Stream, StreamExt as _};
 use tokio::sync::oneshot;
 
+use crate::dry_run::Told;
+
 /// How long what is left of a body is read away: some GB over a socket of this host.
 const LINGER: Duration = Duration::from_secs(30);
 
@@ -56,7 +58,7 @@ impl Drop for Lent {
     }
 }
 
-/// Reads away what a refused request still sends.
+/// Reads away what a request still sends that is refused, or only tried.
 pub(crate) async fn linger(request: Request, next: Next) -> Response {
     let (parts, body) = request.into_parts();
     let (back, rest) = oneshot::channel();
@@ -65,7 +67,8 @@ pub(crate) async fn linger(request: Request, next: Next) -> Response {
         held: parts.headers.contains_key(header::EXPECT),
     };
     let response = next.run(Request::from_parts(parts, Body::from_stream(lent))).await;
-    if response.status().is_client_error() || response.status().is_server_error() {
+    let told = response.extensions().get::<Told>().is_some();
+    if told || response.status().is_client_error() || response.status().is_server_error() {
         let away = async {
             if let Ok(mut rest) = rest.await {
                 while let Some(Ok(_)) = rest.next().await {}

@@ -31,7 +31,7 @@ use utoipa::openapi::{OpenApi, RefOr, Required};
 use crate::auth::Scope;
 use crate::extract::By;
 use crate::problem::ApiError;
-use crate::{App, BODY_MAX, views};
+use crate::{App, BODY_MAX, dry_run, views};
 
 /// Where a create begins several operations.
 const INSTANCES: &str = "/v1/instances";
@@ -45,7 +45,8 @@ const DESCRIPTION: &str = "1 to 255 visible ASCII characters, new for each reque
 /// Answers a request that was made before; passes on every other.
 pub(crate) async fn once(State(app): State<App>, request: Request, next: Next) -> Result<Response, ApiError> {
     let path = request.uri().path();
-    let begins = request.method() != Method::GET && below(path);
+    // What is only tried begins nothing, and its key is as fresh as before.
+    let begins = request.method() != Method::GET && below(path) && !dry_run::asked(request.uri())?;
     let many = path == INSTANCES;
     let Some(key) = key(request.headers())?.filter(|_| begins) else {
         return Ok(next.run(request).await);

@@ -126,7 +126,11 @@ mod tests {
             list("limit=5&limt=6"),
             "limt: there is no such parameter: did you mean 'limit'?"
         );
-        assert!(list("=").starts_with(": there is no such parameter: it is one of "), "{}", list("="));
+        assert!(
+            list("=").starts_with(": there is no such parameter: it is one of "),
+            "{}",
+            list("=")
+        );
         let none = said(&Method::GET, "/healthz", "quick");
         assert_eq!(none, "quick: there is no such parameter: this takes none");
     }

@@ -17,6 +17,16 @@ pub struct Client {
     http: reqwest::Client,
     at: At,
     base: String,
+    dry_run: bool,
+}
+
+/// The parameter of a request that is only tried.
+const DRY_RUN: (&str, &str) = ("dry_run", "true");
+
+fn is_tried(query: Option<&str>) -> bool {
+    let (name, value) = DRY_RUN;
+    let mut pairs = query.unwrap_or_default().split('&');
+    pairs.any(|pair| pair.split_once('=') == Some((name, value)))
 }
 
 /// The most characters of an answer that isn't understood that are shown.
@@ -38,11 +48,27 @@ impl Client {
             http: target.connector()?,
             base: target.base(),
             at: target.at,
+            dry_run: false,
         })
     }
 
+    /// The same client, which only tries what changes something: each such request is [`ClientError::DryRun`] if the
+    /// daemon would do it, with what it would do.
+    #[must_use]
+    pub fn dry_run(self, dry_run: bool) -> Self {
+        Self { dry_run, ..self }
+    }
+
+    /// Whether a request of that method is only tried.
+    pub(crate) fn tries(&self, method: &Method) -> bool {
+        self.dry_run && *method != Method::GET
+    }
+
+    /// All requests are begun here, so that none that changes something forgets that it is only tried.
     pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
-        self.http.request(method, format!("{}{path}", self.base))
+        let tries = self.tries(&method);
+        let request = self.http.request(method, format!("{}{path}", self.base));
+        if tries { request.query(&[DRY_RUN]) } else { request }
     }
 
     /// Sends a request; any answer but a success is an error.
@@ -53,6 +79,9 @@ impl Client {
     async fn check(&self, answer: Result<Response, reqwest::Error>) -> Result<Response, ClientError> {
         let response = answer.map_err(|error| self.unreachable(&error))?;
         let status = response.status();
+        if status.is_success() && is_tried(response.url().query()) {
+            return Err(ClientError::DryRun(Box::new(read(response).await?)));
+        }
         if status.is_success() || status == reqwest::StatusCode::SWITCHING_PROTOCOLS {
             return Ok(response);
         }

@@ -61,6 +61,15 @@ impl Finding {
         }
     }
 
+    /// What a dry run tells would be done about it, with the kind of thing and its name.
+    pub(crate) fn would(&self) -> Option<(&'static str, &str, &str)> {
+        match self.remedy {
+            Remedy::Remove(_) => Some(("host.removed", self.kind, &self.name)),
+            Remedy::Repair(_) => Some(("host.repaired", self.kind, &self.name)),
+            Remedy::Nothing => None,
+        }
+    }
+
     /// What is to be done about it: `remove`, `repair` or `none`.
     pub fn remedy(&self) -> &'static str {
         match self.remedy {

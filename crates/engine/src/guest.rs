@@ -40,10 +40,18 @@ pub(crate) fn define_with(
     kind: &InstanceType,
     volumes: &[&VolumeRecord],
 ) -> Result<(), Failure> {
-    let xml = spec(world, subject, kind, volumes)?
-        .to_xml()
-        .map_err(|error| Failure::fatal(Code::Internal, error))?;
+    let xml = written(&spec(world, subject, kind, volumes)?)?;
     world.hypervisor.define(&xml).or_fail()
+}
+
+/// The definition of the domain, as the records have it.
+pub(crate) fn definition(world: &World, subject: &Subject) -> Result<String, Failure> {
+    let volumes: Vec<_> = subject.volumes.iter().collect();
+    written(&spec(world, subject, &subject.instance.instance_type, &volumes)?)
+}
+
+fn written(spec: &DomainSpec) -> Result<String, Failure> {
+    spec.to_xml().map_err(|error| Failure::fatal(Code::Internal, error))
 }
 
 /// Makes sure the domain is defined, as the records have it now.

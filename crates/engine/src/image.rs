@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use berth_model::{Checksum, DiskFormat, ImageId, ImageProperties, Name, PropertyError, Resource, Visibility};
 use berth_storage::{ImageFacts, ImageSource, ImportChecks, Storage};
-use berth_store::{Expected, ImageRecord, OperationRecord, Page, Requester, StoreError, Task, VolumeRecord};
+use berth_store::{Dry, Expected, ImageRecord, OperationRecord, Page, Requester, StoreError, Task, VolumeRecord};
 use jiff::Timestamp;
 
 use crate::instance::to_its_end;
@@ -108,6 +108,15 @@ impl Engine {
         if new.visibility == Visibility::Private {
             // Before all of it is read.
             self.world.store.check_quota(project, Resource::Images).await?;
+        }
+        if Dry::is_on() {
+            // What only its bytes can tell isn't told: they aren't read.
+            let unread = ImageRecord {
+                visibility: new.visibility,
+                properties: new.properties.clone(),
+                ..unknown(project, &new.name)
+            };
+            self.world.store.insert_image(&unread).await?;
         }
         let import = Import::begin(&self.world);
         let (id, cancelled) = (import.id, Arc::clone(&import.cancelled));

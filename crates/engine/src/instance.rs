@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use berth_model::limits::STOP_GRACE_MAX;
 use berth_model::{Action, InstanceId, InstanceType};
-use berth_store::{InstanceRecord, OperationRecord, Page, PortRecord, Requester, StoreError, VolumeRecord};
+use berth_store::{Dry, InstanceRecord, OperationRecord, Page, PortRecord, Requester, StoreError, VolumeRecord};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::{Engine, EngineError, blocking, network};
+use crate::{Engine, EngineError, looking, network};
 
 /// How an instance is to be stopped.
 #[derive(Debug, Clone, Copy, Default)]
@@ -182,7 +182,7 @@ impl Engine {
     /// Refuses what needs libvirt while it is away, before anything is written.
     pub(crate) async fn reachable(&self) -> Result<(), EngineError> {
         let hypervisor = self.world.hypervisor.clone();
-        blocking(move || Ok(hypervisor.wait_up(REACHED_WITHIN)?)).await
+        looking(move || Ok(hypervisor.wait_up(REACHED_WITHIN)?)).await
     }
 }
 
@@ -190,7 +190,7 @@ impl Engine {
 pub(crate) async fn to_its_end<T: Send + 'static>(
     work: impl Future<Output = Result<T, EngineError>> + Send + 'static,
 ) -> Result<T, EngineError> {
-    tokio::spawn(work)
+    tokio::spawn(Dry::carried(work))
         .await
         .map_err(|panic| EngineError::Internal(panic.to_string()))?
 }

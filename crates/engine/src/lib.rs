@@ -20,6 +20,7 @@ mod console;
 mod context;
 mod create;
 mod create_nics;
+mod dry;
 mod error;
 mod facts;
 mod finding;
@@ -79,12 +80,13 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::JoinHandle;
 
 pub use berth_store::{
-    ChangeSubnet, Consistency, DEFAULT_PROJECT, EventRecord, Fault, GroupRecord, ImageRecord, InstanceLine,
+    ChangeSubnet, Consistency, DEFAULT_PROJECT, Dry, EventRecord, Fault, GroupRecord, ImageRecord, InstanceLine,
     InstanceRecord, KeyPairRecord, MemberRecord, Once, OperationRecord, Page, Phase, PortFilter, PortRecord,
     ProjectRecord, PublicIpRecord, QuotaRecord, Requester, RuleRecord, SnapshotRecord, StoreError, SubnetRecord,
     TokenRecord, VolumeRecord, VpcRecord,
 };
 pub use create::{CreateInstances, NewOrExisting, WantedNic, WantedVolume};
+pub use dry::{Charge, Diff, HourlyPrice, Preview};
 pub use error::EngineError;
 pub use finding::Finding;
 pub use health::Check;
@@ -237,11 +239,22 @@ async fn keep_reconciled(world: Arc<World>, actors: Arc<Actors>, wake: Arc<Notif
     }
 }
 
-/// Runs something blocking on the blocking pool.
+/// Runs something blocking on the blocking pool. It may have an effect on the host, so a request that is only tried must
+/// not come here.
 pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, EngineError> + Send + 'static,
 ) -> Result<T, EngineError> {
-    tokio::task::spawn_blocking(work)
+    if Dry::is_on() {
+        return Err(EngineError::Internal("a dry run with an effect".to_owned()));
+    }
+    looking(work).await
+}
+
+/// Runs something blocking on the blocking pool that looks at the host, and leaves all as it is.
+pub(crate) async fn looking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, EngineError> + Send + 'static,
+) -> Result<T, EngineError> {
+    tokio::task::spawn_blocking(Dry::carried_blocking(work))
         .await
         .map_err(|panic| EngineError::Internal(panic.to_string()))?
 }

@@ -1,7 +1,7 @@
 //! Projects and their members.
 
 use berth_model::{Name, Role, User};
-use berth_store::{DEFAULT_PROJECT, MemberRecord, Page, ProjectRecord, StoreError};
+use berth_store::{DEFAULT_PROJECT, Dry, MemberRecord, Page, ProjectRecord, StoreError, VpcRecord};
 
 use crate::{Engine, EngineError, network};
 
@@ -46,13 +46,25 @@ impl Engine {
                 .all(|subnet| subnet.name.as_str() == network::DEFAULT);
             let ports = self.world.store.ports_of_vpc(vpc.id).await?;
             if alone && ports.is_empty() {
-                for subnet in &vpc.subnets {
-                    self.delete_subnet(subnet).await?;
-                }
-                self.delete_vpc(vpc.id).await?;
+                self.delete_default_network(&vpc).await?;
             }
         }
         Ok(self.world.store.delete_project(name).await?)
+    }
+
+    async fn delete_default_network(&self, vpc: &VpcRecord) -> Result<(), EngineError> {
+        if Dry::is_on() {
+            // Whether the project may go shows when its network is gone, so that is tried as a part.
+            let store = &self.world.store;
+            for subnet in &vpc.subnets {
+                Dry::part(store.delete_subnet(subnet.id)).await?;
+            }
+            return Ok(Dry::part(store.delete_vpc(vpc.id)).await?);
+        }
+        for subnet in &vpc.subnets {
+            self.delete_subnet(subnet).await?;
+        }
+        self.delete_vpc(vpc.id).await
     }
 
     /// What a user is in a project.

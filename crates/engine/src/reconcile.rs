@@ -14,14 +14,14 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use berth_model::{ImageId, InstanceId, Name, PortState};
-use berth_store::{Page, PortRecord, StoreError, VpcRecord};
+use berth_store::{Dry, Page, PortRecord, StoreError, VpcRecord};
 
 use crate::actor::Actors;
 use crate::compare::{NetworkRecord, Reality, Records, compare};
 use crate::finding::{Finding, Leftover, Remedy, Repair};
 use crate::network::{mend, vpc_of};
 use crate::world::{World, lock};
-use crate::{Engine, EngineError, automatic, blocking, quota};
+use crate::{Engine, EngineError, automatic, blocking, looking, quota};
 
 /// How many records are read at a time.
 const PAGE: u32 = 500;
@@ -61,6 +61,10 @@ impl Engine {
 
     /// Has the reconciler's work done now: each finding with what was done about it.
     pub async fn fix(&self) -> Result<Vec<(Finding, Result<Done, EngineError>)>, EngineError> {
+        if Dry::is_on() {
+            let findings = self.check().await?;
+            return Err(Dry::instead(findings.iter().filter_map(Finding::would)).into());
+        }
         let mut done = reconcile(&self.world, &self.actors).await?;
         let wrong = quota::check(&self.world).await?;
         done.extend(wrong.into_iter().map(|finding| (finding, Ok(Done::LeftAlone))));
@@ -158,7 +162,7 @@ async fn look(world: &Arc<World>) -> Result<Compared, EngineError> {
 
 async fn reality(world: &Arc<World>) -> Result<Reality, EngineError> {
     let world = Arc::clone(world);
-    blocking(move || {
+    looking(move || {
         Ok(Reality {
             domains: world.hypervisor.domains()?,
             files: world.storage.inventory()?,

@@ -273,7 +273,7 @@ impl Engine {
     pub(crate) async fn check_room(&self, more: Gib) -> Result<(), EngineError> {
         let promised = self.world.store.promised().await?;
         let storage = self.world.storage.clone();
-        let space = crate::blocking(move || Ok(storage.space()?)).await?;
+        let space = crate::looking(move || Ok(storage.space()?)).await?;
         crate::space::check(self.world.settings().disk_overcommit, space, promised, more)
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use berth_model::{AddressRange, Name, PublicIpPool, SubnetId, VpcId};
 use berth_ops::fault_point;
-use berth_store::{ChangeSubnet, NewSubnet, Page, SubnetRecord, VpcRecord};
+use berth_store::{ChangeSubnet, Dry, NewSubnet, Page, SubnetRecord, VpcRecord};
 use ipnet::Ipv4Net;
 
 use crate::instance::to_its_end;
@@ -105,6 +105,10 @@ impl Engine {
     /// Deletes a VPC that has no subnet, and all of it on the host.
     pub async fn delete_vpc(&self, id: VpcId) -> Result<(), EngineError> {
         let world = Arc::clone(&self.world);
+        if Dry::is_on() {
+            // What goes before the record does stays.
+            return Ok(world.store.delete_vpc(id).await?);
+        }
         let delete = blocking(move || {
             let known = world.vpcs.of(id);
             let mut state = lock(&known);
@@ -240,6 +244,10 @@ impl Engine {
 
     /// Has the network take over what was written down. What fails is told, and soon tried again.
     pub(crate) async fn in_force(&self, vpc: VpcId, change: Change) -> Result<(), EngineError> {
+        if Dry::is_on() {
+            // Nothing was to be written, or a dry run would not have come so far.
+            return Ok(());
+        }
         // Here and not in `apply`: the reconciler mends by that too, and a test means the request.
         at("network.apply before")?;
         let done = apply(&self.world, vpc, change).await;

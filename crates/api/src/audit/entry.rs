@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::Peer;
 use crate::auth::{Caller, Scope};
+use crate::{Peer, dry_run};
 
 /// What was decided of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,6 +53,9 @@ pub(crate) struct Entry {
     pub(crate) what: String,
     /// On what: the path.
     pub(crate) on: String,
+    /// Whether it was only to be tried: then nothing was changed, whatever the outcome.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) dry_run: bool,
     /// The HTTP status that was answered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) status: Option<u16>,
@@ -89,6 +92,7 @@ impl Entry {
             project: None,
             what: format!("{} {route}", parts.method),
             on: shown(parts.uri.path()),
+            dry_run: dry_run::asked(&parts.uri).unwrap_or_default(),
             status: None,
             code: None,
             operations: Vec::new(),

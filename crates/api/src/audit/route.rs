@@ -65,6 +65,7 @@ fn view(entry: Entry) -> AuditEntryView {
         project: entry.project,
         what: entry.what,
         on: entry.on,
+        dry_run: entry.dry_run,
         status: entry.status,
         code: entry.code,
         operations: entry.operations,

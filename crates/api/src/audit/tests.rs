@@ -33,6 +33,7 @@ fn entry(who: &str, decision: Decision) -> Entry {
         on: "/v1/instances".to_owned(),
         status: None,
         code: None,
+        dry_run: false,
         operations: Vec::new(),
     }
 }

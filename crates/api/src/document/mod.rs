@@ -1,7 +1,7 @@
 //! The OpenAPI document: told by the routes where they are written, finished here for all of them alike.
 //!
 //! ```text
-//!   routes, with their words and types ─▶ resources: tags, operationIds ─▶ once, auth: what requests may carry
+//!   routes, with their words and types ─▶ resources: tags, operationIds ─▶ once, auth, dry run: what requests may carry
 //!                                                ─▶ words: summaries ─▶ answers: problems, headers ─▶ examples
 //! ```
 //!
@@ -20,7 +20,7 @@ use utoipa::openapi::OpenApi;
 use utoipa::openapi::path::{Operation, PathItem};
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::{App, auth, once};
+use crate::{App, auth, dry_run, once};
 
 #[derive(utoipa::OpenApi)]
 #[openapi(info(
@@ -40,10 +40,12 @@ pub(crate) fn described() -> OpenApiRouter<App> {
     let document = router.get_openapi_mut();
     document.tags = Some(resources::RESOURCES.iter().map(resources::Resource::tag).collect());
     once::describe(document);
+    dry_run::describe(document);
     auth::describe(document);
     words::describe(document);
     answers::describe(document);
     examples::describe(document);
+    dry_run::join(document);
     router
 }
 
@@ -61,6 +63,6 @@ pub(crate) fn operations(item: &mut PathItem) -> impl Iterator<Item = (Method, &
 }
 
 /// Every operation of the document.
-fn every(document: &mut OpenApi) -> impl Iterator<Item = (Method, &mut Operation)> {
+pub(crate) fn every(document: &mut OpenApi) -> impl Iterator<Item = (Method, &mut Operation)> {
     document.paths.paths.values_mut().flat_map(operations)
 }
