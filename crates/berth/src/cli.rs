@@ -13,6 +13,7 @@ use crate::commands::context::ContextVerb;
 use crate::commands::event::EventVerb;
 use crate::commands::host::HostVerb;
 use crate::commands::image::ImageVerb;
+use crate::commands::init::Init;
 use crate::commands::instance::InstanceVerb;
 use crate::commands::keypair::KeypairVerb;
 use crate::commands::member::MemberVerb;
@@ -38,6 +39,8 @@ Commands are a noun, then a verb: 'berth instance create web --image tiny --type
 Whatever is named may be given by its name or its id. A command that changes something waits until it is done \
 and shows each documented state as it is passed; with --no-wait it prints the operation's id and returns.";
 
+// Examples are run by tests/system/examples.rs, each in a world of its own that has what it names: images such as `tiny`
+// and their files, the key pair `laptop` in ~/.ssh, instances, volumes, networks. Behind `#` stands what it is for.
 const EXAMPLES: &str = "\
 Examples:
   berth image import debian.qcow2 --name debian --user debian
@@ -174,6 +177,7 @@ pub(crate) enum Noun {
     #[command(subcommand)]
     Context(ContextVerb),
     Top(Top),
+    Init(Box<Init>),
     /// Print what makes a shell complete commands, and the names that there are now
     #[command(after_help = COMPLETIONS)]
     Completions {

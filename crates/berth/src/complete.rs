@@ -105,15 +105,13 @@ fn command() -> Command {
 }
 
 fn with_names(command: Command, above: &[&str]) -> Command {
-    let ids: Vec<_> = command
-        .get_arguments()
-        .map(|argument| argument.get_id().clone())
-        .collect();
-    let named = |id: clap::Id| Some((names(above, id.as_str())?, id));
-    let named: Vec<_> = ids.into_iter().filter_map(named).collect();
-    let command = named.into_iter().fold(command, |command, (names, id)| {
-        let complete = move |typed: &OsStr| candidates(names, typed);
-        command.mut_arg(id, |argument| argument.add(ArgValueCompleter::new(complete)))
+    // All of them in one go: each by itself would be put behind the others, and positional ones have their order.
+    let command = command.mut_args(|argument| match names(above, argument.get_id().as_str()) {
+        Some(names) => {
+            let complete = move |typed: &OsStr| candidates(names, typed);
+            argument.add(ArgValueCompleter::new(complete))
+        }
+        None => argument,
     });
     command.mut_subcommands(|inner| {
         let name = inner.get_name().to_owned();
@@ -239,7 +237,9 @@ mod tests {
             }
         }
         let mut missing = Vec::new();
-        of(&command(), "berth", &mut missing);
+        let command = command();
+        command.clone().debug_assert();
+        of(&command, "berth", &mut missing);
         // What is left is new, or no name.
         insta::assert_snapshot!("without", missing.join("\n"));
     }

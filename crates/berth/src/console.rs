@@ -59,7 +59,7 @@ impl Console<'_> {
         let terminal = io::stdin().is_terminal();
         let mut session = Session::begin(self.escape, terminal)?;
         if terminal {
-            output::error(&format!("connected to {}; {}", self.instance, self.escape.help()));
+            output::error(&format!("connected to {}; {}", self.instance, self.escape.short()));
         }
         let _raw = Raw::begin();
         loop {

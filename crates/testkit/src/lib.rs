@@ -4,6 +4,7 @@
 //!   Host    a private host: its own network, mounts, processes, libvirtd and virtlogd; gone with the test
 //!   Daemon  a real berthd on it, that can be killed and started again
 //!   Guest   a guest of images/tiny: its console, its ssh
+//!   Terminal  a program on a terminal of its own
 //!   Caller  somebody who speaks HTTP to the daemon: a local user, or one with a token
 //! ```
 //!
@@ -21,6 +22,7 @@ mod daemon;
 mod guest;
 mod host;
 mod http;
+mod terminal;
 
 use std::path::{Path, PathBuf};
 
@@ -29,6 +31,7 @@ pub use daemon::{Daemon, Options};
 pub use guest::{Guest, Key};
 pub use host::{Host, Libvirt};
 pub use http::ask;
+pub use terminal::Terminal;
 
 /// Where `scripts/test` and `scripts/quickstart` put the images they build.
 const IMAGES: &str = "/var/cache/berth/images";

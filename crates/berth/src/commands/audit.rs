@@ -9,7 +9,13 @@ use crate::cli::time;
 use crate::commands::Context;
 use crate::output::{self, lines, or_dash, table};
 
+const EXAMPLES: &str = "\
+Examples:
+  berth audit list --denied
+  berth audit list --user local:root --since 2026-11-01";
+
 #[derive(Debug, Subcommand)]
+#[command(after_help = EXAMPLES)]
 pub(crate) enum AuditVerb {
     /// List what was asked, by whom, and what was decided, the newest first
     List(Listing),

@@ -14,7 +14,15 @@ use crate::failure::Failure;
 use crate::output::{self, Named, fields, or_dash, table};
 use crate::several::{Holds, Sure};
 
+const EXAMPLES: &str = "\
+Examples:
+  berth context add test --socket /run/berth/test.sock
+  berth context use test
+  berth context list
+  berth context remove test";
+
 #[derive(Debug, Subcommand)]
+#[command(after_help = EXAMPLES)]
 pub(crate) enum ContextVerb {
     /// Remember a daemon, at a --url or a --socket of this host, and by what you are known there
     Add(Add),

@@ -7,7 +7,14 @@ use crate::cli::Format;
 use crate::commands::Context;
 use crate::output;
 
+const EXAMPLES: &str = "\
+Examples:
+  berth event watch
+  berth event watch --after 0 --kind instance
+  berth event watch --resource web -o json";
+
 #[derive(Debug, Subcommand)]
+#[command(after_help = EXAMPLES)]
 pub(crate) enum EventVerb {
     /// Print what happens, as it happens
     Watch {

@@ -7,7 +7,14 @@ use crate::cli::Format;
 use crate::commands::Context;
 use crate::output::{self, bytes, fields, lines, or_dash, table};
 
+const EXAMPLES: &str = "\
+Examples:
+  berth host show
+  berth host check
+  berth host check --fix";
+
 #[derive(Debug, Subcommand)]
+#[command(after_help = EXAMPLES)]
 pub(crate) enum HostVerb {
     /// Show the host: its hypervisor, what guests run on and why, its room
     Show,

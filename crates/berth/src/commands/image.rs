@@ -4,18 +4,12 @@ mod catalog;
 mod settings;
 mod transfer;
 
-use std::io;
 use std::path::{Path, PathBuf};
 
 use berth_api_types::{ImageSettings, ImageView, PullImage, SaveVolume};
 use berth_model::{Name, Visibility};
 use clap::{Args, Subcommand};
 use comfy_table::Table;
-use futures::{Stream, TryStreamExt as _};
-use indicatif::{ProgressBar, ProgressStyle};
-use reqwest::Body;
-use tokio_util::bytes::Bytes;
-use tokio_util::io::ReaderStream;
 
 use self::settings::Settings;
 use crate::cli::{Waiting, name};
@@ -100,7 +94,7 @@ pub(crate) enum ImageVerb {
 
 #[derive(Debug, Args)]
 pub(crate) struct Import {
-    /// A file of yours, or an http or https address that the daemon fetches it from
+    /// A file of yours, - for stdin, or an http or https address that the daemon fetches it from
     source: String,
     /// Its name
     #[arg(long, value_parser = name)]
@@ -149,8 +143,8 @@ pub(crate) async fn run(verb: ImageVerb, cx: &Context) -> anyhow::Result<()> {
             transfer::pull(&request, cx).await
         }
         ImageVerb::Import(import) => {
-            let image = send(import, cx).await?;
-            show(&image, cx)
+            let settings = import.settings.given(Some(import.name));
+            show(&transfer::send(Path::new(&import.source), &settings, cx).await?, cx)
         }
         ImageVerb::Pull(pull) => {
             let request = PullImage {
@@ -203,36 +197,22 @@ pub(crate) async fn run(verb: ImageVerb, cx: &Context) -> anyhow::Result<()> {
     }
 }
 
-async fn send(import: Import, cx: &Context) -> anyhow::Result<ImageView> {
-    let settings = import.settings.given(Some(import.name));
-    let (bytes, length) = open(Path::new(&import.source)).await?;
-    Ok(cx.client.import_image(&settings, bytes, length).await?)
+/// Imports a file of this machine.
+pub(super) async fn import(path: &Path, name: Name, cx: &Context) -> anyhow::Result<()> {
+    let settings = ImageSettings {
+        name: Some(name),
+        ..ImageSettings::default()
+    };
+    show(&transfer::send(path, &settings, cx).await?, cx)
 }
 
-async fn open(path: &Path) -> anyhow::Result<(Body, Option<u64>)> {
-    let wrong = |error: io::Error| Failure::invalid(format!("{}: {error}", path.display()));
-    let file = tokio::fs::File::open(path).await.map_err(wrong)?;
-    let found = file.metadata().await.map_err(wrong)?;
-    if !found.is_file() {
-        return Err(Failure::invalid(format!("{} is not a file", path.display())).into());
-    }
-    let bytes = ReaderStream::with_capacity(file, 1 << 20);
-    Ok((with_progress(bytes, Some(found.len())), Some(found.len())))
-}
-
-/// Bytes as a request's body, and a bar that says how many have gone.
-fn with_progress(bytes: impl Stream<Item = io::Result<Bytes>> + Send + 'static, length: Option<u64>) -> Body {
-    let bar = progress(length);
-    Body::wrap_stream(bytes.inspect_ok(move |chunk| bar.inc(chunk.len() as u64)))
-}
-
-/// A bar on a terminal; indicatif draws none elsewhere.
-fn progress(length: Option<u64>) -> ProgressBar {
-    let bar = length.map_or_else(ProgressBar::no_length, ProgressBar::new);
-    if let Ok(style) = ProgressStyle::with_template("{bar:40} {bytes} of {total_bytes}, {bytes_per_sec}, {eta} left") {
-        bar.set_style(style);
-    }
-    bar
+/// Has the daemon fetch an image of the catalog.
+pub(super) async fn pull(entry: &Name, cx: &Context) -> anyhow::Result<()> {
+    let request = PullImage {
+        catalog: Some(entry.to_string()),
+        ..PullImage::default()
+    };
+    transfer::pull(&request, cx).await
 }
 
 fn list(images: &[ImageView]) -> Table {

@@ -28,7 +28,24 @@ On a terminal it connects again by itself when the guest is rebooted or the daem
 Examples:
   berth instance console web --log --lines 20";
 
+const EXAMPLES: &str = "\
+Examples:
+  berth instance create web --image tiny --type t1.nano --key laptop
+  berth instance create db --image tiny --type t1.micro --subnet lab/front:10.1.0.5 --volume 20
+  berth instance list -o name
+  berth instance show web
+  berth instance why web
+  berth instance stop web db
+  berth instance start web
+  berth instance reboot web --hard
+  berth instance resize web --type t1.micro --confirm
+  berth instance shelve web
+  berth instance ssh web -i ~/.ssh/laptop -- hostname
+  berth instance console web --log --lines 20
+  berth instance delete web db --yes";
+
 #[derive(Debug, Subcommand)]
+#[command(after_help = EXAMPLES)]
 pub(crate) enum InstanceVerb {
     /// Make an instance and start it
     Create(create::Create),

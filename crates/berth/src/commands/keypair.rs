@@ -18,7 +18,15 @@ use crate::secret::SecretFile;
 use crate::several::{Holds, Sure, each};
 use crate::watch::Watching;
 
+const EXAMPLES: &str = "\
+Examples:
+  berth keypair create desk --out ~/.ssh/desk
+  berth keypair import mine ~/.ssh/id_ed25519.pub
+  berth keypair list -o name
+  berth keypair delete laptop";
+
 #[derive(Debug, Subcommand)]
+#[command(after_help = EXAMPLES)]
 pub(crate) enum KeypairVerb {
     /// Make a key pair; the private half is shown once and stored nowhere
     Create {
@@ -91,7 +99,8 @@ fn list(keys: &[KeyPairView]) -> Table {
     table(["name", "fingerprint", "made"], keys.iter().map(row))
 }
 
-async fn create(name: Name, out: Option<&Path>, cx: &Context) -> anyhow::Result<()> {
+/// Makes a key pair, and shows the private half or keeps it in a new file.
+pub(super) async fn create(name: Name, out: Option<&Path>, cx: &Context) -> anyhow::Result<()> {
     if out.is_none() && cx.format == Format::Name {
         let message = "-o name: the private half is shown once, and would be lost: write it to a file by --out";
         return Err(Failure::invalid(message).into());

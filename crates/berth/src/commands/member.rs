@@ -10,7 +10,15 @@ use crate::output::{self, ago, lines, table};
 use crate::several::{self, Failures, Holds, Sure, each};
 use crate::watch::Watching;
 
+const EXAMPLES: &str = "\
+Examples:
+  berth member add lab local:alice oidc:bob@example.com
+  berth member set lab local:alice --role admin
+  berth member list lab
+  berth member remove lab local:alice";
+
 #[derive(Debug, Subcommand)]
+#[command(after_help = EXAMPLES)]
 pub(crate) enum MemberVerb {
     /// Make users members of a project
     Add {

@@ -7,6 +7,7 @@ mod create;
 pub(crate) mod event;
 pub(crate) mod host;
 pub(crate) mod image;
+pub(crate) mod init;
 pub(crate) mod instance;
 pub(crate) mod keypair;
 pub(crate) mod member;
@@ -111,6 +112,7 @@ pub(crate) async fn run(noun: Noun, cx: &Context) -> anyhow::Result<ExitCode> {
         Noun::Host(verb) => host::run(verb, cx).await?,
         Noun::Context(verb) => context::run(verb, cx)?,
         Noun::Top(top) => top::run(top, cx).await?,
+        Noun::Init(init) => init::run(*init, cx).await?,
         Noun::Completions { shell } => {
             output::raw(&complete::registration(shell)?)?;
         }

@@ -11,7 +11,13 @@ use crate::several::Failures;
 use crate::wait::{Follower, succeeded};
 use crate::watch::Watching;
 
+const EXAMPLES: &str = "\
+Examples:
+  berth operation list
+  berth operation list --instance web";
+
 #[derive(Debug, Subcommand)]
+#[command(after_help = EXAMPLES)]
 pub(crate) enum OperationVerb {
     /// List operations, oldest first
     List {

@@ -14,7 +14,17 @@ use crate::output::{self, ago, bytes, fields, lines, table};
 use crate::several::{Holds, Sure, each};
 use crate::watch::Watching;
 
+const EXAMPLES: &str = "\
+Examples:
+  berth port create --name vip --subnet front
+  berth port list --subnet front
+  berth port set vip --security-group web
+  berth port attach vip web
+  berth port detach vip
+  berth port delete vip";
+
 #[derive(Debug, Subcommand)]
+#[command(after_help = EXAMPLES)]
 pub(crate) enum PortVerb {
     /// Make a port: a NIC that no instance has yet, whose addresses are kept for it
     Create(Create),

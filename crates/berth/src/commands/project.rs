@@ -11,7 +11,15 @@ use crate::output::{self, ago, fields, lines, table};
 use crate::several::{Holds, Sure, each};
 use crate::watch::Watching;
 
+const EXAMPLES: &str = "\
+Examples:
+  berth project create lab --description 'the lab'
+  berth project list
+  berth project describe lab 'what is tried out'
+  berth project delete lab";
+
 #[derive(Debug, Subcommand)]
+#[command(after_help = EXAMPLES)]
 pub(crate) enum ProjectVerb {
     /// Make a project; give it members next, see 'berth member add'
     Create {

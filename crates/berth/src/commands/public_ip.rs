@@ -17,10 +17,10 @@ A static public IP is the project's until it is released, and moves between inst
 An ephemeral one goes back to its pool when its instance is stopped, shelved or deleted, or it is detached.
 
 Examples:
-  berth public-ip allocate                          a static one, say 203.0.113.7
-  berth public-ip attach 203.0.113.7 web            to the instance 'web'
-  berth public-ip attach 203.0.113.7 spare --move   to 'spare', from whoever has it
-  berth public-ip attach-ephemeral web              any one, for as long as 'web' runs";
+  berth public-ip allocate                          # a static one, say 203.0.113.7
+  berth public-ip attach 203.0.113.7 web            # to the instance 'web'
+  berth public-ip attach 203.0.113.7 spare --move   # to 'spare', from whoever has it
+  berth public-ip attach-ephemeral web              # any one, for as long as 'web' runs";
 
 #[derive(Debug, Subcommand)]
 #[command(after_help = EXAMPLES)]

@@ -12,7 +12,13 @@ use crate::output::{self, lines, table};
 /// What takes the daemon's default for a limit.
 const DEFAULT: &str = "default";
 
+const EXAMPLES: &str = "\
+Examples:
+  berth quota show
+  berth quota set default vcpus=64 memory_mib=131072 images=default";
+
 #[derive(Debug, Subcommand)]
+#[command(after_help = EXAMPLES)]
 pub(crate) enum QuotaVerb {
     /// Show how much of each resource a project has, and may have
     Show {
@@ -22,7 +28,6 @@ pub(crate) enum QuotaVerb {
     /// Set limits of a project: a number, 'unlimited', or 'default' for what the daemon's configuration says
     ///
     /// A limit may be below what is used: then nothing new is given, and nothing is taken away.
-    #[command(after_help = "Example: berth quota set default vcpus=64 memory_mib=131072 images=default")]
     Set {
         /// The project's name
         project: String,

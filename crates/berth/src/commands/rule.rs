@@ -13,11 +13,11 @@ use crate::several::{Holds, Sure, each};
 
 const EXAMPLES: &str = "\
 Examples:
-  berth sg rule add web --port 443                     https from everybody
-  berth sg rule add web --port 22 --cidr 192.0.2.0/24  ssh from that range
-  berth sg rule add db --port 5432 --group web         what is in 'web' reaches what is in 'db'
-  berth sg rule add web --protocol icmp                ping from everybody
-  berth sg rule add web --egress --protocol any        everything out";
+  berth sg rule add web --port 443                     # https from everybody
+  berth sg rule add web --port 22 --cidr 192.0.2.0/24  # ssh from that range
+  berth sg rule add db --port 5432 --group web         # what is in 'web' reaches what is in 'db'
+  berth sg rule add web --protocol icmp                # ping from everybody
+  berth sg rule add web --egress --protocol any        # everything out";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum RuleVerb {

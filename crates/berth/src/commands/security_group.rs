@@ -13,7 +13,16 @@ use crate::output::{self, ago, fields, lines, table};
 use crate::several::{Holds, Sure, each};
 use crate::watch::Watching;
 
+const EXAMPLES: &str = "\
+Examples:
+  berth security-group create web --vpc lab --description 'web servers'
+  berth security-group rule add lab/web --port 443
+  berth security-group show lab/web
+  berth security-group rename lab/web front
+  berth security-group delete lab/web";
+
 #[derive(Debug, Subcommand)]
+#[command(after_help = EXAMPLES)]
 pub(crate) enum SecurityGroupVerb {
     /// Make a security group: what no rule of a port's groups allows is dropped
     Create {

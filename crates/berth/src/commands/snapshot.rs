@@ -12,7 +12,16 @@ use crate::output::{self, ago, fields, lines, table};
 use crate::several::{Holds, Sure, each};
 use crate::watch::Watching;
 
+const EXAMPLES: &str = "\
+Examples:
+  berth snapshot create monday --volume data
+  berth snapshot create before-upgrade --instance web
+  berth volume create restored --snapshot monday
+  berth snapshot list
+  berth snapshot delete monday --yes";
+
 #[derive(Debug, Subcommand)]
+#[command(after_help = EXAMPLES)]
 pub(crate) enum SnapshotVerb {
     /// Take a snapshot of a volume, or of all volumes of an instance at one instant
     Create(Create),

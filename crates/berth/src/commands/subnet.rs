@@ -15,7 +15,16 @@ use crate::output::{self, ago, fields, lines, table};
 use crate::several::{Holds, Sure, each};
 use crate::watch::Watching;
 
+const EXAMPLES: &str = "\
+Examples:
+  berth subnet create front --vpc lab --cidr 10.1.0.0/24
+  berth subnet create back --vpc lab --cidr 10.1.1.0/24 --no-nat
+  berth subnet list --vpc lab
+  berth subnet set lab/front --dns 192.0.2.53
+  berth subnet delete lab/front";
+
 #[derive(Debug, Subcommand)]
+#[command(after_help = EXAMPLES)]
 pub(crate) enum SubnetVerb {
     /// Make a subnet of a VPC; its first address is the gateway's
     Create(Create),

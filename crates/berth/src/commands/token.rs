@@ -16,7 +16,14 @@ use crate::secret::SecretFile;
 use crate::several::{Holds, Sure, each};
 use crate::watch::Watching;
 
+const EXAMPLES: &str = "\
+Examples:
+  berth token create ci --for lab --role reader --expires 30d
+  berth token list
+  berth token revoke ci";
+
 #[derive(Debug, Subcommand)]
+#[command(after_help = EXAMPLES)]
 pub(crate) enum TokenVerb {
     /// Make a token for a program; it is shown once and stored nowhere
     Create(NewToken),

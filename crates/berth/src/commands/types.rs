@@ -6,7 +6,13 @@ use clap::Subcommand;
 use crate::commands::Context;
 use crate::output::{self, fields, table};
 
+const EXAMPLES: &str = "\
+Examples:
+  berth type list
+  berth type show t1.nano";
+
 #[derive(Debug, Subcommand)]
+#[command(after_help = EXAMPLES)]
 pub(crate) enum TypeVerb {
     /// List the instance types
     List,

@@ -18,12 +18,12 @@ Times are RFC 3339, such as 2026-11-01T08:00:00Z, or a date, which is its beginn
 Time in which the host was off is billed for nothing; time in which only the daemon was down is.
 
 Examples:
-  berth usage                                       all there ever was
-  berth usage --from 2026-11-01 --to 2026-12-01     what November comes to
-  berth usage --instance web --by-state             where an instance has spent its time
+  berth usage                                       # all there ever was
+  berth usage --from 2026-11-01 --to 2026-12-01     # what November comes to
+  berth usage --instance web --by-state             # where an instance has spent its time
   berth usage --from 2026-11-01 -o csv > november.csv
-  berth usage verify                                is the ledger whole? keep the head that it prints
-  berth usage verify --head 1066:5f2c…              is all still there that was when that was kept?";
+  berth usage verify                                # is the ledger whole? keep the head that it prints
+  berth usage verify --head 1066:5f2c…              # is all still there that was when that was kept?";
 
 /// What may be typed after `berth usage`.
 #[derive(Debug, Args)]

@@ -16,7 +16,20 @@ use crate::output::{self, ago, fields, lines, or_dash, table};
 use crate::several::{Holds, Sure};
 use crate::watch::Watching;
 
+const EXAMPLES: &str = "\
+Examples:
+  berth volume create data --size 20
+  berth volume create copy --volume data
+  berth volume create system --image tiny
+  berth volume attach data web
+  berth volume detach data
+  berth volume extend data 40
+  berth volume list -o name
+  berth volume rename data archive
+  berth volume delete data --yes";
+
 #[derive(Debug, Subcommand)]
+#[command(after_help = EXAMPLES)]
 pub(crate) enum VolumeVerb {
     /// Make a volume: blank, or from an image, a snapshot or another volume
     Create(Create),

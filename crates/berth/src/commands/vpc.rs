@@ -13,7 +13,16 @@ use crate::output::{self, ago, fields, lines, table};
 use crate::several::{Holds, Sure, each};
 use crate::watch::Watching;
 
+const EXAMPLES: &str = "\
+Examples:
+  berth vpc create lab
+  berth vpc list
+  berth vpc show lab
+  berth vpc rename lab office
+  berth vpc delete lab";
+
 #[derive(Debug, Subcommand)]
+#[command(after_help = EXAMPLES)]
 pub(crate) enum VpcVerb {
     /// Make a VPC: a private network that no other VPC can reach; give it a subnet next, see 'berth subnet create'
     Create {

@@ -50,6 +50,14 @@ impl fmt::Display for Escape {
 }
 
 impl Escape {
+    /// How one leaves, and hears of the rest.
+    pub(crate) fn short(self) -> String {
+        if self.0.is_none() {
+            return self.help();
+        }
+        format!("{self} leaves, {self} ? says what else there is")
+    }
+
     /// Which keys there are.
     pub(crate) fn help(self) -> String {
         if self.0.is_none() {
