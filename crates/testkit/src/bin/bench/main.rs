@@ -9,6 +9,7 @@
     reason = "a benchmark without its host has nothing to go on with"
 )]
 
+mod api;
 mod floor;
 mod scale;
 mod storage;
@@ -26,9 +27,15 @@ const RUNS: usize = 7;
 fn main() {
     match std::env::args().nth(1).as_deref() {
         None => beside_the_floor(),
+        Some("api") => api::run(
+            std::env::args()
+                .nth(2)
+                .map_or(10_000, |count| count.parse().expect("a number")),
+        ),
+        Some("hello") => api::hello(&std::env::args().nth(2).expect("a socket")),
         Some("scale") => scale::run(),
         Some("storage") => storage::run(),
-        Some(other) => panic!("'{other}' is neither 'network', 'scale' nor 'storage'"),
+        Some(other) => panic!("'{other}' is neither 'api', 'network', 'scale' nor 'storage'"),
     }
 }
 
