@@ -46,6 +46,7 @@ mod security_group;
 mod shelve;
 mod snapshot;
 mod space;
+mod stream;
 mod together;
 mod token;
 mod tour;
