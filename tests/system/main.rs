@@ -35,6 +35,7 @@ mod merge;
 mod metrics;
 mod network_matrix;
 mod once;
+mod operations;
 mod outside;
 mod package;
 mod people;

@@ -22,6 +22,8 @@ mod failure;
 mod hints;
 mod live;
 mod output;
+#[cfg(test)]
+mod pages;
 mod secret;
 mod several;
 mod wait;
