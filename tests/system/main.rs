@@ -21,6 +21,7 @@ mod debian;
 mod doors;
 mod dry_run;
 mod events;
+mod examples;
 mod guest;
 mod health;
 mod hostile;
