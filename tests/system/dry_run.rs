@@ -7,6 +7,7 @@
 //! ```
 
 mod bed;
+mod cli;
 mod diffs;
 mod requests;
 mod verdicts;
@@ -209,6 +210,37 @@ fn what_is_refused_is_refused_likewise(daemon: &Daemon<'_>, ids: &Ids) {
     println!("{} requests: refused when tried as when meant", cases.len());
 }
 
+/// What was tried is in the audit log as that, and what was meant isn't.
+fn what_is_tried_is_audited(daemon: &Daemon<'_>) {
+    let root = daemon.caller();
+    let newest = |root: &Caller| root.get("/v1/audit?limit=2").ok()["items"].clone();
+    tried(&root, "DELETE", "/v1/vpcs/bare", &Value::Null).ok();
+    for (entry, decision) in newest(&root).as_array().unwrap().iter().zip(["done", "allowed"]) {
+        assert_eq!(
+            (&entry["decision"], &entry["dry_run"]),
+            (&decision.into(), &true.into()),
+            "{entry}"
+        );
+        assert_eq!(entry["what"], "DELETE /v1/vpcs/{vpc}", "{entry}");
+    }
+    meant(&root, "DELETE", "/v1/vpcs/not-there", &Value::Null);
+    assert_eq!(newest(&root)[0]["dry_run"], Value::Null);
+    // A misspelt one is refused before anything is done, and so is one of what only looks.
+    for (method, path) in [
+        ("DELETE", "/v1/vpcs/bare?dry_rum=true"),
+        ("GET", "/v1/vpcs?dry_run=true"),
+    ] {
+        let refused = root.ask(method, path, "");
+        assert_eq!(
+            (refused.status, refused.code().as_str()),
+            (400, "invalid_argument"),
+            "{}",
+            refused.text
+        );
+    }
+    root.get("/v1/vpcs/bare").ok();
+}
+
 #[test]
 fn every_route_can_be_tried_and_changes_nothing() {
     sqlx::any::install_default_drivers();
@@ -217,4 +249,8 @@ fn every_route_can_be_tried_and_changes_nothing() {
     let ids = furnish(&daemon.caller());
     every_route_is_tried(&daemon, &ids);
     what_is_refused_is_refused_likewise(&daemon, &ids);
+    what_is_tried_is_audited(&daemon);
+    let before = everything(&daemon);
+    cli::commands_are_tried(&daemon);
+    assert_eq!(differences(&before, &everything(&daemon)), [] as [&String; 0]);
 }

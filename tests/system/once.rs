@@ -37,6 +37,12 @@ fn ids(created: &Value) -> Vec<String> {
 fn a_create_that_is_sent_again_after_kill_9_is_the_same_create() {
     let host = Host::new(Libvirt::Started);
     let mut daemon = Daemon::start(&host);
+    let (status, tried) = ask(&daemon, "POST /v1/instances?dry_run=true", "k1", &web(3));
+    assert_eq!(
+        (status, ids(&tried).len()),
+        (200, 3),
+        "what is tried takes no key: {tried}"
+    );
     let (status, first) = ask(&daemon, CREATE, "k1", &web(2));
     assert_eq!((status, ids(&first).len()), (202, 2), "{first}");
     daemon.kill();

@@ -76,6 +76,9 @@ pub(crate) struct Cli {
     /// How results are printed
     #[arg(short, long, global = true, value_enum, default_value_t = Format::Table, value_name = "FORMAT")]
     pub(crate) output: Format,
+    /// Tell what the command would change, quotas, prices and all, and change nothing
+    #[arg(id = "only-tried", long = "dry-run", global = true)]
+    pub(crate) dry_run: bool,
     #[command(subcommand)]
     pub(crate) noun: Noun,
 }

@@ -18,6 +18,7 @@ mod commands;
 mod complete;
 mod console;
 mod contexts;
+mod dry_run;
 mod failure;
 mod hints;
 mod live;
@@ -62,7 +63,8 @@ async fn run(cli: Cli) -> ExitCode {
         Ok(context) => context,
         Err(error) => return failure::show(&error, format, None).await,
     };
-    match commands::run(cli.noun, &context).await {
+    let done = commands::run(cli.noun, &context).await;
+    match dry_run::ended(done, &context) {
         Ok(code) => code,
         Err(error) => failure::show(&error, format, Some(&context)).await,
     }

@@ -87,6 +87,12 @@ pub(crate) fn raw(bytes: &[u8]) -> io::Result<()> {
     stdout.flush()
 }
 
+/// Prints text; colours in it are taken out unless somebody sees them.
+pub(crate) fn seen(text: &str) -> io::Result<()> {
+    let mut stdout = anstream::stdout();
+    write!(stdout, "{text}").and_then(|()| stdout.flush())
+}
+
 /// Prints a line.
 pub(crate) fn line(text: &str) -> io::Result<()> {
     raw(format!("{text}\n").as_bytes())

@@ -10,7 +10,7 @@ use clap::Args;
 
 use crate::commands::Context;
 use crate::failure::{self, Failure, Told};
-use crate::output;
+use crate::{dry_run, output};
 
 /// What has failed so far, each told when it happened.
 pub(crate) struct Failures<'a> {
@@ -27,6 +27,10 @@ impl<'a> Failures<'a> {
 
     /// One has failed; the others are still to be done.
     pub(crate) async fn add(&mut self, error: anyhow::Error) {
+        let error = match dry_run::told(error, self.cx) {
+            Ok(()) => return,
+            Err(error) => error,
+        };
         let error = if self.of > 1 {
             failure::show(&error, self.cx.format, Some(self.cx)).await;
             Told(failure::code(&error)).into()
@@ -87,9 +91,16 @@ pub(crate) enum Holds {
 }
 
 impl Sure {
-    /// Asks on a terminal whether these are to be deleted.
-    pub(crate) fn ask(self, verb: &str, kind: (&str, &str), names: &[String], holds: Holds) -> anyhow::Result<()> {
-        if self.yes || !output::may_ask() || (names.len() == 1 && holds == Holds::Nothing) {
+    /// Asks on a terminal whether these are to be deleted; what is only tried needs no word.
+    pub(crate) fn ask(
+        self,
+        cx: &Context,
+        verb: &str,
+        kind: (&str, &str),
+        names: &[String],
+        holds: Holds,
+    ) -> anyhow::Result<()> {
+        if self.yes || cx.dry_run || !output::may_ask() || (names.len() == 1 && holds == Holds::Nothing) {
             return Ok(());
         }
         if yes(&question(verb, kind, names))? {

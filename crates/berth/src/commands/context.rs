@@ -114,7 +114,7 @@ pub(crate) fn run(verb: ContextVerb, cx: &Context) -> anyhow::Result<()> {
         ContextVerb::List => list(cx.format),
         ContextVerb::Show { context } => show(context.as_deref(), cx.format),
         ContextVerb::Remove { contexts: names, sure } => {
-            sure.ask("remove", ("context", "contexts"), &names, Holds::Nothing)?;
+            sure.ask(cx, "remove", ("context", "contexts"), &names, Holds::Nothing)?;
             Contexts::change(|contexts| {
                 for name in names {
                     contexts.find(&name)?;

@@ -191,7 +191,7 @@ pub(crate) async fn run(verb: ImageVerb, cx: &Context) -> anyhow::Result<()> {
         }
         ImageVerb::Catalog { name } => catalog::run(name.as_deref(), cx).await,
         ImageVerb::Delete { images, sure } => {
-            sure.ask("delete", ("image", "images"), &images, Holds::Data)?;
+            sure.ask(cx, "delete", ("image", "images"), &images, Holds::Data)?;
             each(&images, cx, async |image| cx.client.delete_image(image).await).await
         }
     }

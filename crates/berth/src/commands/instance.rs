@@ -199,7 +199,7 @@ pub(crate) async fn run(verb: InstanceVerb, cx: &Context) -> anyhow::Result<Exit
             act(&which, cx, async |one| cx.client.unshelve_instance(one).await).await?;
         }
         InstanceVerb::Delete { which, sure } => {
-            sure.ask("delete", ("instance", "instances"), &which.instances, Holds::Data)?;
+            sure.ask(cx, "delete", ("instance", "instances"), &which.instances, Holds::Data)?;
             act(&which, cx, async |one| cx.client.delete_instance(one).await).await?;
         }
         InstanceVerb::Console {

@@ -88,7 +88,7 @@ pub(crate) async fn run(verb: KeypairVerb, cx: &Context) -> anyhow::Result<()> {
         }
         KeypairVerb::Show { keypair } => show(&cx.client.keypair(&keypair).await?, cx),
         KeypairVerb::Delete { keypairs, sure } => {
-            sure.ask("delete", ("key pair", "key pairs"), &keypairs, Holds::Nothing)?;
+            sure.ask(cx, "delete", ("key pair", "key pairs"), &keypairs, Holds::Nothing)?;
             each(&keypairs, cx, async |keypair| cx.client.delete_keypair(keypair).await).await
         }
     }

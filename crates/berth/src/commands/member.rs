@@ -81,7 +81,7 @@ pub(crate) async fn run(verb: MemberVerb, cx: &Context) -> anyhow::Result<()> {
         }
         MemberVerb::Remove { project, users, sure } => {
             let users = names(&users);
-            sure.ask("remove", ("member", "members"), &users, Holds::Nothing)?;
+            sure.ask(cx, "remove", ("member", "members"), &users, Holds::Nothing)?;
             let one = async |user: &str| cx.client.remove_member(&project, user).await;
             each(&users, cx, one).await
         }

@@ -34,13 +34,16 @@ pub(crate) mod vpc;
 mod why;
 
 use std::process::ExitCode;
+use std::sync::atomic::AtomicBool;
 
 use berth_client::Client;
 use clap::CommandFactory as _;
 
 use crate::choice;
 use crate::cli::{Cli, Daemon, Format, Noun};
+use crate::commands::instance::InstanceVerb;
 use crate::complete;
+use crate::dry_run;
 use crate::failure::Failure;
 use crate::output;
 
@@ -54,6 +57,10 @@ pub(crate) struct Context {
     /// The project that requests name, if they name one.
     named: Option<String>,
     pub(crate) format: Format,
+    /// Whether what would change something is only tried.
+    pub(crate) dry_run: bool,
+    /// Whether anything was tried.
+    pub(crate) tried: AtomicBool,
 }
 
 impl Context {
@@ -61,10 +68,12 @@ impl Context {
         let choice = choice::choose(cli)?;
         Ok(Self {
             named: choice.target.project.clone(),
-            client: Client::to(choice.target)?,
+            client: Client::to(choice.target)?.dry_run(cli.dry_run),
             arguments: choice.arguments,
             daemon: cli.daemon.clone(),
             format: cli.output,
+            dry_run: cli.dry_run,
+            tried: AtomicBool::new(false),
         })
     }
 }
@@ -87,6 +96,9 @@ pub(crate) async fn run(noun: Noun, cx: &Context) -> anyhow::Result<ExitCode> {
     }
     if cx.format == Format::Name && !has_names(&noun) {
         return Err(output::no_name().into());
+    }
+    if cx.dry_run && !may_change(&noun) {
+        return Err(dry_run::nothing().into());
     }
     match noun {
         Noun::Instance(verb) => return instance::run(verb, cx).await,
@@ -122,6 +134,20 @@ pub(crate) async fn run(noun: Noun, cx: &Context) -> anyhow::Result<ExitCode> {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Whether a daemon may be asked to change something, as far as the noun tells: what is done here, or goes on for as long as
+/// somebody looks, isn't begun to be tried.
+fn may_change(noun: &Noun) -> bool {
+    !matches!(
+        noun,
+        Noun::Context(_)
+            | Noun::Completions { .. }
+            | Noun::Man { .. }
+            | Noun::Event(_)
+            | Noun::Top(_)
+            | Noun::Instance(InstanceVerb::Console { .. } | InstanceVerb::Ssh(_))
+    )
 }
 
 /// Whether what is printed has names, as far as the noun tells: what has none is refused before anything is done.

@@ -180,7 +180,7 @@ pub(crate) async fn run(verb: PortVerb, cx: &Context) -> anyhow::Result<()> {
         }
         PortVerb::Detach { port } => show(&client.detach_port(&port).await?, cx),
         PortVerb::Delete { ports, sure } => {
-            sure.ask("delete", ("port", "ports"), &ports, Holds::Nothing)?;
+            sure.ask(cx, "delete", ("port", "ports"), &ports, Holds::Nothing)?;
             each(&ports, cx, async |port| client.delete_port(port).await).await
         }
     }

@@ -74,7 +74,7 @@ pub(crate) async fn run(verb: ProjectVerb, cx: &Context) -> anyhow::Result<()> {
             cx,
         ),
         ProjectVerb::Delete { projects, sure } => {
-            sure.ask("delete", ("project", "projects"), &projects, Holds::Nothing)?;
+            sure.ask(cx, "delete", ("project", "projects"), &projects, Holds::Nothing)?;
             each(&projects, cx, async |project| client.delete_project(project).await).await
         }
     }

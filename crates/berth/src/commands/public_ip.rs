@@ -132,7 +132,7 @@ pub(crate) async fn run(verb: PublicIpVerb, cx: &Context) -> anyhow::Result<()> 
         }
         PublicIpVerb::Detach { ip } => show(&client.detach_public_ip(&ip).await?, cx),
         PublicIpVerb::Release { ips, sure } => {
-            sure.ask("release", ("public IP", "public IPs"), &ips, Holds::Nothing)?;
+            sure.ask(cx, "release", ("public IP", "public IPs"), &ips, Holds::Nothing)?;
             each(&ips, cx, async |ip| client.release_public_ip(ip).await).await
         }
         PublicIpVerb::Pools => pools(&client.public_ip_pools().await?, cx),

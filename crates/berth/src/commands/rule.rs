@@ -73,7 +73,7 @@ pub(super) async fn run(verb: RuleVerb, cx: &Context) -> anyhow::Result<()> {
             show(&cx.client.add_rule(&group, &new.into()).await?, cx)
         }
         RuleVerb::Delete { group, rules, sure } => {
-            sure.ask("delete", ("rule", "rules"), &rules, Holds::Nothing)?;
+            sure.ask(cx, "delete", ("rule", "rules"), &rules, Holds::Nothing)?;
             each(&rules, cx, async |rule| cx.client.delete_rule(&group, rule).await).await
         }
     }

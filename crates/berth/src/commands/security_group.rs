@@ -110,7 +110,13 @@ pub(crate) async fn run(verb: SecurityGroupVerb, cx: &Context) -> anyhow::Result
             show(&client.change_security_group(&group, &change).await?, cx)
         }
         SecurityGroupVerb::Delete { groups, sure } => {
-            sure.ask("delete", ("security group", "security groups"), &groups, Holds::Nothing)?;
+            sure.ask(
+                cx,
+                "delete",
+                ("security group", "security groups"),
+                &groups,
+                Holds::Nothing,
+            )?;
             each(&groups, cx, async |group| client.delete_security_group(group).await).await
         }
         SecurityGroupVerb::Rule(verb) => rule::run(verb, cx).await,

@@ -81,7 +81,7 @@ pub(crate) async fn run(verb: SnapshotVerb, cx: &Context) -> anyhow::Result<()> 
                 .await
         }
         SnapshotVerb::Delete { snapshots, sure } => {
-            sure.ask("delete", ("snapshot", "snapshots"), &snapshots, Holds::Data)?;
+            sure.ask(cx, "delete", ("snapshot", "snapshots"), &snapshots, Holds::Data)?;
             each(&snapshots, cx, async |snapshot| {
                 cx.client.delete_snapshot(snapshot).await
             })

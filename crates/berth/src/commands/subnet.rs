@@ -146,7 +146,7 @@ pub(crate) async fn run(verb: SubnetVerb, cx: &Context) -> anyhow::Result<()> {
         }
         SubnetVerb::Set { subnet, change } => show(&client.change_subnet(&subnet, &change.into()).await?, cx),
         SubnetVerb::Delete { subnets, sure } => {
-            sure.ask("delete", ("subnet", "subnets"), &subnets, Holds::Nothing)?;
+            sure.ask(cx, "delete", ("subnet", "subnets"), &subnets, Holds::Nothing)?;
             each(&subnets, cx, async |subnet| client.delete_subnet(subnet).await).await
         }
     }

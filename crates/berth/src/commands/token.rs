@@ -93,7 +93,7 @@ pub(crate) async fn run(verb: TokenVerb, cx: &Context) -> anyhow::Result<()> {
         }
         TokenVerb::Show { token } => output::print(cx.format, &cx.client.token(&token).await?, shown),
         TokenVerb::Revoke { tokens, sure } => {
-            sure.ask("revoke", ("token", "tokens"), &tokens, Holds::Nothing)?;
+            sure.ask(cx, "revoke", ("token", "tokens"), &tokens, Holds::Nothing)?;
             each(&tokens, cx, async |token| cx.client.revoke_token(token).await).await
         }
     }

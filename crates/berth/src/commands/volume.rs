@@ -200,7 +200,7 @@ pub(crate) async fn run(verb: VolumeVerb, cx: &Context) -> anyhow::Result<()> {
             show(&client.change_volume(&volume, &change).await?, cx)
         }
         VolumeVerb::Delete { volumes, sure, waiting } => {
-            sure.ask("delete", ("volume", "volumes"), &volumes, Holds::Data)?;
+            sure.ask(cx, "delete", ("volume", "volumes"), &volumes, Holds::Data)?;
             let ask = async |volume: &str| client.delete_volume(volume).await;
             all(&volumes, waiting, cx, ask).await.map(drop)
         }

@@ -71,7 +71,7 @@ pub(crate) async fn run(verb: VpcVerb, cx: &Context) -> anyhow::Result<()> {
         VpcVerb::Show { vpc, watching } => watching.show(cx, KINDS, async || client.vpc(&vpc).await, told).await,
         VpcVerb::Rename { vpc, to } => show(&client.change_vpc(&vpc, &ChangeVpc { name: to }).await?, cx),
         VpcVerb::Delete { vpcs, sure } => {
-            sure.ask("delete", ("VPC", "VPCs"), &vpcs, Holds::Nothing)?;
+            sure.ask(cx, "delete", ("VPC", "VPCs"), &vpcs, Holds::Nothing)?;
             each(&vpcs, cx, async |vpc| client.delete_vpc(vpc).await).await
         }
     }
