@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::schema;
+use crate::{object, schema};
 
 /// What may be said of an image: the query of `POST /v1/images` and the body of `PATCH /v1/images/{image}`. What isn't
 /// given is as an ordinary Linux image has it, or stays as it is; in the body, `null` goes back to the default where
@@ -33,16 +33,18 @@ pub struct ImageSettings {
     pub os: Option<OsFamily>,
     /// The distribution or product, e.g. `ubuntu`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[param(max_length = 64)]
-    #[schema(max_length = 64)]
+    #[param(value_type = Option<schema::Word>)]
+    #[schema(value_type = Option<schema::Word>)]
     pub os_name: Option<String>,
     /// Its version, e.g. `24.04`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[param(max_length = 64)]
-    #[schema(max_length = 64)]
+    #[param(value_type = Option<schema::Word>)]
+    #[schema(value_type = Option<schema::Word>)]
     pub os_version: Option<String>,
     /// Who logs in over ssh, `root` if not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[param(value_type = Option<schema::Login>)]
+    #[schema(value_type = Option<schema::Login>)]
     pub user: Option<String>,
     /// The least root volume in GiB.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -225,7 +227,7 @@ pub struct PullImage {
     #[schema(value_type = Option<schema::Checksum>)]
     pub checksum: Option<String>,
     /// What else is to be said of it; the name is the catalog's if none is given.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "object::one")]
     pub settings: ImageSettings,
 }
 

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::{OperationView, schema};
+use crate::{OperationView, object, schema};
 
 /// The body of `POST /v1/instances`.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
@@ -48,18 +48,18 @@ pub struct CreateInstances {
     #[serde(default)]
     pub keep_root: bool,
     /// The volumes it has besides its root, at most 10.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, deserialize_with = "object::list", skip_serializing_if = "Vec::is_empty")]
     #[schema(max_items = 10)]
     pub volumes: Vec<VolumeOfInstance>,
     /// Its NICs, the primary one first, at most as many as its type has; one in the subnet `default` if not given.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, deserialize_with = "object::list", skip_serializing_if = "Vec::is_empty")]
     pub nics: Vec<NicOfInstance>,
     /// The security groups that the ports made for it are in, by name or id; that of their VPC, `default`, if there are
     /// none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub security_groups: Vec<String>,
     /// A public IP for its primary port.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "object::maybe", skip_serializing_if = "Option::is_none")]
     pub public_ip: Option<PublicIpOfInstance>,
 }
 

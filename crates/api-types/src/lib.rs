@@ -27,6 +27,7 @@ mod image;
 mod instance;
 mod keypair;
 mod lifecycle;
+mod object;
 mod operation;
 mod page;
 mod port;

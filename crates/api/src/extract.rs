@@ -1,5 +1,7 @@
 //! What comes in, parsed into types at the border; what can't be parsed is answered with a problem.
 
+use axum::Json;
+use axum::body::Bytes;
 use axum::extract::rejection::{JsonRejection, QueryRejection};
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
@@ -11,15 +13,31 @@ use serde::de::DeserializeOwned;
 use crate::auth::Caller;
 use crate::problem::ApiError;
 
-/// A JSON body.
-#[derive(FromRequest)]
-#[from_request(via(axum::Json), rejection(ApiError))]
+/// A JSON body: an object.
 pub(crate) struct Body<T>(pub(crate) T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        let (parts, body) = request.into_parts();
+        let bytes = Bytes::from_request(Request::from_parts(parts.clone(), body), state).await;
+        let bytes = bytes.map_err(JsonRejection::from)?;
+        // What is derived would take a list too, as the fields' values in their order, which nobody means.
+        if bytes.trim_ascii_start().starts_with(b"[") {
+            let detail = "the body is a list, and it has to be an object: {…}";
+            return Err(ApiError::new(Code::InvalidArgument, detail, None));
+        }
+        let Json(body) = Json::from_request(Request::from_parts(parts, bytes.into()), state).await?;
+        Ok(Self(body))
+    }
+}
 
 impl From<JsonRejection> for ApiError {
     fn from(rejection: JsonRejection) -> Self {
         let code = match rejection.status() {
             axum::http::StatusCode::PAYLOAD_TOO_LARGE => Code::TooLarge,
+            axum::http::StatusCode::UNSUPPORTED_MEDIA_TYPE => Code::UnsupportedMediaType,
             _ => Code::InvalidArgument,
         };
         Self::new(code, rejection.body_text(), None)
