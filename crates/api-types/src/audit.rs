@@ -18,6 +18,7 @@ pub struct AuditQuery {
     /// Only what was asked of this project.
     pub project: Option<String>,
     /// Only what was decided so: `allowed`, `unknown` (who asked), `denied`, or `done` (its outcome).
+    #[param(value_type = Option<schema::Decision>)]
     pub decision: Option<String>,
     /// Only what was asked from this moment on.
     #[param(value_type = Option<String>, format = DateTime)]
@@ -40,6 +41,7 @@ pub struct AuditEntryView {
     /// The request, as its answer's header `x-request-id` names it.
     pub request: String,
     /// `allowed`, `unknown`, `denied`, or `done`: the outcome of what was allowed.
+    #[schema(value_type = schema::Decision)]
     pub decision: String,
     /// Who asked; none if that isn't known.
     #[serde(default, skip_serializing_if = "Option::is_none")]

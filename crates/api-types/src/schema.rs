@@ -97,6 +97,8 @@ words! {
     Protocol = model::Protocol::ALL;
     /// `static`: the project's until it is released; `ephemeral`: as long as a port has it.
     PublicIpKind = model::PublicIpKind::ALL;
+    /// What became of a request: `unknown` if it isn't known who asked, `done` once it has an outcome.
+    Decision = ["allowed", "unknown", "denied", "done"];
     /// `default`: every project's; `private`: one project's own.
     Visibility = [model::Visibility::Private, model::Visibility::Default];
     /// The family of an operating system.
@@ -125,6 +127,9 @@ texts! {
     User = r"^[!-~]{1,255}$";
     /// A network: an IPv4 address and the length of its prefix.
     Cidr = r"^((25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])\.){3}(25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])/(3[0-2]|[12]?[0-9])$";
+    /// The range of a subnet: a network of a /16 to a /28, with no bits beyond its prefix.
+    SubnetRange =
+        r"^((25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])\.){3}(25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])/(1[6-9]|2[0-8])$";
     /// A port, or a range of ports whose last is not below its first.
     PortRange = r"^[1-9][0-9]{0,4}(-[1-9][0-9]{0,4})?$";
     /// The MAC address of one NIC.
@@ -135,6 +140,10 @@ texts! {
     Price = r"^[0-9]+(\.[0-9]+)?$";
     /// Words about something: at most 255 characters, none of them a control character.
     Description = r"^[^\x00-\x1f\x7f-\x9f]{0,255}$";
+    /// Who logs in: 1 to 32 letters, digits, `_`, `-` and `.`; it begins with a letter or `_`.
+    Login = r"^[A-Za-z_][A-Za-z0-9_.-]{0,31}$";
+    /// A word for a table: at most 64 characters, no control characters, no blanks at its ends.
+    Word = r"^([^\s\x00-\x1f\x7f-\x9f]([^\x00-\x1f\x7f-\x9f]{0,62}[^\s\x00-\x1f\x7f-\x9f])?)?$";
     /// `sha256:` and 64, or `sha512:` and 128 hexadecimal digits; the digits alone will do.
     Checksum = r"^((sha256:)?[0-9a-fA-F]{64}|(sha512:)?[0-9a-fA-F]{128})$";
     /// Bytes in base64, with padding: at most 16 KiB of them.

@@ -21,7 +21,7 @@ pub struct CreateSubnet {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vpc: Option<String>,
     /// Its range, such as `10.1.0.0/24`: a /16 to a /28 that overlaps no other subnet of its VPC.
-    #[schema(value_type = schema::Cidr)]
+    #[schema(value_type = schema::SubnetRange)]
     pub cidr: Ipv4Net,
     /// Whether its guests reach the outside by the host's address, `true` if not given; one with a public IP does anyway.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -91,7 +91,7 @@ pub struct SubnetView {
     #[schema(value_type = schema::Name)]
     pub vpc_name: Name,
     /// Its range.
-    #[schema(value_type = schema::Cidr)]
+    #[schema(value_type = schema::SubnetRange)]
     pub cidr: Ipv4Net,
     /// The address of its gateway.
     #[schema(value_type = schema::Address)]

@@ -213,7 +213,8 @@ async fn console(
 #[serde(deny_unknown_fields)]
 struct Lines {
     /// The last so many lines; all that are kept if not given.
-    lines: Option<usize>,
+    #[param(maximum = 4_294_967_295_u32)]
+    lines: Option<u32>,
 }
 
 /// What the guest wrote to its serial console.
@@ -229,7 +230,7 @@ async fn console_log(
     let instance = find(&app, &scope, &reference).await?;
     let text = app
         .engine
-        .console_log(&instance, query.lines.unwrap_or(usize::MAX))
+        .console_log(&instance, query.lines.map_or(usize::MAX, |lines| lines as usize))
         .await?;
     Ok(([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], text).into_response())
 }

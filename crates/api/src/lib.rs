@@ -16,8 +16,10 @@ mod check;
 mod document;
 mod door;
 mod dry_run;
+mod etag;
 mod event;
 mod extract;
+mod gzip;
 mod health;
 mod history;
 mod host;
@@ -55,6 +57,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
+use axum::middleware::{from_fn, from_fn_with_state, map_response};
 use berth_engine::Engine;
 use utoipa::openapi::OpenApi as Document;
 
@@ -106,20 +109,26 @@ pub fn router(engine: Engine, about: About, auth: AuthSettings, audit: Audit) ->
         metrics: metrics::Metrics::default(),
         parameters: Arc::new(parameters::Parameters::of(&document)),
     };
-    router
+    let served = router
         .route(
             "/v1/openapi.json",
             axum::routing::get(async move || axum::Json(document)),
         )
+        .with_state(app.clone());
+    let guard = || from_fn_with_state(app.clone(), auth::guard);
+    let etags = etag::Etags::new(served.clone().layer(guard()));
+    served
         .fallback(async |uri: axum::http::Uri| ApiError::no_route(uri.path()))
-        .method_not_allowed_fallback(async |uri: axum::http::Uri| ApiError::no_method(uri.path()))
-        .layer(axum::middleware::from_fn_with_state(app.clone(), dry_run::try_out))
-        .layer(axum::middleware::from_fn_with_state(app.clone(), once::once))
-        .layer(axum::middleware::from_fn_with_state(app.clone(), parameters::known))
-        .layer(axum::middleware::from_fn_with_state(app.clone(), auth::guard))
+        .layer(from_fn_with_state(app.clone(), dry_run::try_out))
+        .layer(from_fn_with_state(etags, etag::etag))
+        .layer(from_fn_with_state(app.clone(), once::once))
+        .layer(from_fn_with_state(app.clone(), parameters::known))
+        .layer(guard())
         .layer(DefaultBodyLimit::max(BODY_MAX))
-        .layer(axum::middleware::from_fn(linger::linger))
-        .layer(axum::middleware::from_fn(request_id::give))
-        .layer(axum::middleware::from_fn_with_state(app.clone(), metrics::timed))
-        .with_state(app)
+        .layer(from_fn(gzip::plain))
+        .layer(from_fn_with_state(linger::PATIENCE, linger::linger))
+        .layer(gzip::layer())
+        .layer(map_response(gzip::named))
+        .layer(from_fn(request_id::give))
+        .layer(from_fn_with_state(app, metrics::timed))
 }

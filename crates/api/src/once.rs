@@ -38,6 +38,8 @@ const INSTANCES: &str = "/v1/instances";
 /// Where keys count, and all that is below: what begins operations. Not where the body is an image: it isn't read twice.
 const KEYED: [&str; 4] = [INSTANCES, "/v1/volumes", "/v1/snapshots", "/v1/images/pull"];
 
+/// What a key is.
+const PATTERN: &str = "^[!-~]{1,255}$";
 const DESCRIPTION: &str = "1 to 255 visible ASCII characters, new for each request. A request that is sent again with \
                            its key and the same content is answered with the operations of the first and changes \
                            nothing; with another content it is refused. Kept for a day.";
@@ -135,7 +137,9 @@ fn parameter() -> Parameter {
         .parameter_in(ParameterIn::Header)
         .required(Required::False)
         .description(Some(DESCRIPTION))
-        .schema(Some(ObjectBuilder::new().schema_type(Type::String)))
+        .schema(Some(
+            ObjectBuilder::new().schema_type(Type::String).pattern(Some(PATTERN)),
+        ))
         .build()
 }
 

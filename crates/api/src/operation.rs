@@ -41,6 +41,7 @@ struct Wanted {
     /// Only those of this volume: its name or id.
     volume: Option<String>,
     /// The most entries on the page: 1 to 500, 100 if not given.
+    #[param(minimum = 1, maximum = 500)]
     limit: Option<u32>,
     /// Only entries after this one.
     after: Option<String>,

@@ -3,15 +3,15 @@
 use std::time::Duration;
 
 use axum::Json;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use berth_api_types::Problem;
 use berth_engine::{EngineError, StoreError};
 use berth_model::Code;
 
-/// An error on its way to the wire, and how long to wait until it is worth asking again.
+/// An error on its way to the wire, and a header that says what would be right.
 #[derive(Debug)]
-pub struct ApiError(Box<Problem>, Option<Duration>);
+pub struct ApiError(Box<Problem>, Option<(HeaderName, HeaderValue)>);
 
 impl ApiError {
     /// An error that is all code and words.
@@ -27,6 +27,11 @@ impl ApiError {
             operation: None,
         };
         Self(Box::new(problem), None)
+    }
+
+    /// The same with a header in its answer.
+    pub(crate) fn with(self, name: HeaderName, value: HeaderValue) -> Self {
+        Self(self.0, Some((name, value)))
     }
 
     /// A field of the request isn't what it must be.
@@ -45,11 +50,10 @@ impl ApiError {
 
     /// Whoever asks has failed to sign in too often.
     pub(crate) fn too_many_attempts(wait: Duration) -> Self {
-        let seconds = wait.as_millis().div_ceil(1000);
+        // Whole seconds, and not too few (RFC 9110, 10.2.3).
+        let seconds = u64::try_from(wait.as_millis().div_ceil(1000)).unwrap_or(u64::MAX);
         let detail = format!("too many attempts to sign in from here have failed: wait {seconds} s");
-        let mut error = Self::new(Code::TooManyAttempts, detail, None);
-        error.1 = Some(wait);
-        error
+        Self::new(Code::TooManyAttempts, detail, None).with(header::RETRY_AFTER, seconds.into())
     }
 
     /// The stable code.
@@ -104,14 +108,18 @@ impl ApiError {
         )
     }
 
-    pub(crate) fn no_method(path: &str) -> Self {
+    /// The path is there, and has other methods than that (RFC 9110, 15.5.6).
+    pub(crate) fn no_method(path: &str, allowed: &str) -> Self {
         let mut error = Self::new(
             Code::InvalidArgument,
-            format!("{path} has no such method; see /v1/openapi.json"),
+            format!("{path} has no such method, only {allowed}; see /v1/openapi.json"),
             None,
         );
         error.0.status = StatusCode::METHOD_NOT_ALLOWED.as_u16();
-        error
+        match HeaderValue::try_from(allowed) {
+            Ok(allowed) => error.with(header::ALLOW, allowed),
+            Err(error) => Self::internal(error),
+        }
     }
 }
 
@@ -163,17 +171,15 @@ impl IntoResponse for ApiError {
         let code = self.0.code;
         let mut response = (status, Json(*self.0)).into_response();
         response.extensions_mut().insert(code);
-        let problem = header::HeaderValue::from_static("application/problem+json");
+        let problem = HeaderValue::from_static("application/problem+json");
         response.headers_mut().insert(header::CONTENT_TYPE, problem);
         if status == StatusCode::UNAUTHORIZED {
             // RFC 9110, 11.6.1: an answer of this status says how to sign in.
-            let how = header::HeaderValue::from_static("Bearer realm=\"berth\"");
+            let how = HeaderValue::from_static("Bearer realm=\"berth\"");
             response.headers_mut().insert(header::WWW_AUTHENTICATE, how);
         }
-        if let Some(wait) = self.1 {
-            // Whole seconds, and not too few (RFC 9110, 10.2.3).
-            let seconds = u64::try_from(wait.as_millis().div_ceil(1000)).unwrap_or(u64::MAX);
-            response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+        if let Some((name, value)) = self.1 {
+            response.headers_mut().insert(name, value);
         }
         response
     }

@@ -84,9 +84,11 @@ impl Target {
             .default_headers(self.headers()?)
             .redirect(redirect::Policy::none());
         let builder = match &self.at {
-            // No proxy of the environment has a say in who is spoken to over a socket of this host.
+            // No proxy of the environment has a say in who is spoken to over a socket of this host, and packing costs
+            // more there than it saves.
             At::Socket(path) => builder
                 .no_proxy()
+                .no_gzip()
                 .unix_socket(path.clone())
                 .tls_backend_preconfigured(tls::unused()?),
             At::Https { ca, identity, .. } => builder

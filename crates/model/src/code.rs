@@ -55,6 +55,8 @@ codes! {
     InUse = "in_use", 409, 4;
     /// The record changed while the request was under way; asking again is safe.
     Conflict = "conflict", 409, 4;
+    /// What is to be changed isn't what the request says it has seen; read it again.
+    PreconditionFailed = "precondition_failed", 412, 4;
     /// The host or the subnet has no room left for it.
     NoCapacity = "no_capacity", 409, 4;
     /// The project may have no more of it: its quota is used up.
@@ -63,6 +65,10 @@ codes! {
     IdempotencyKeyReused = "idempotency_key_reused", 422, 2;
     /// The request is larger than it may be.
     TooLarge = "too_large", 413, 2;
+    /// The body is of another kind than what is taken.
+    UnsupportedMediaType = "unsupported_media_type", 415, 2;
+    /// The rest of the request didn't come.
+    RequestTimeout = "request_timeout", 408, 7;
     /// The operation ran and failed; its error says why.
     OperationFailed = "operation_failed", 422, 1;
     /// The operation was cancelled by a later request.

@@ -30,7 +30,7 @@ pub use caller::{Answer, Caller};
 pub use daemon::{Daemon, Options};
 pub use guest::{Guest, Key};
 pub use host::{Host, Libvirt};
-pub use http::ask;
+pub use http::{Whole, ask, exchange};
 pub use terminal::Terminal;
 
 /// Where `scripts/test` and `scripts/quickstart` put the images they build.

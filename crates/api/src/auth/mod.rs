@@ -35,9 +35,8 @@ use axum::response::Response;
 use berth_api_types::PROJECT_HEADER;
 use berth_model::{Denial, Need, Power, Reach, User, judge};
 use utoipa::openapi::path::{Operation, ParameterBuilder, ParameterIn};
-use utoipa::openapi::schema::{ObjectBuilder, Type};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
-use utoipa::openapi::{OpenApi, RefOr, Required};
+use utoipa::openapi::{OpenApi, Ref, RefOr, Required};
 use uuid::Uuid;
 
 pub(crate) use caller::Caller;
@@ -89,7 +88,8 @@ pub(crate) async fn guard(State(app): State<App>, request: Request, next: Next) 
         return Ok(next.run(request).await);
     };
     let Some(need) = policy::need(request.method(), path.as_str()) else {
-        return Err(ApiError::no_method(request.uri().path()));
+        let allowed = policy::methods(path.as_str());
+        return Err(ApiError::no_method(request.uri().path(), &allowed));
     };
     if need == Need::Anyone {
         return Ok(next.run(request).await);
@@ -126,6 +126,11 @@ pub(crate) async fn guard(State(app): State<App>, request: Request, next: Next) 
     // It is done, and that it was to be is in the log: an answer must not be lost for that.
     let _ = app.audit.write(entry).await;
     Ok(response)
+}
+
+/// Whether there is such a route.
+pub(crate) fn has_route(method: &Method, path: &str) -> bool {
+    policy::need(method, path).is_some()
 }
 
 /// Whether a request may change something: what only looks has no line in the audit log. A console changes much.
@@ -226,7 +231,7 @@ fn describe_need(operation: &mut Operation, need: Need, path: &str) {
             .parameter_in(ParameterIn::Header)
             .required(Required::False)
             .description(Some("The project that it is about, for who is in several."))
-            .schema(Some(ObjectBuilder::new().schema_type(Type::String)))
+            .schema(Some(Ref::from_schema_name("Name")))
             .build();
         operation.parameters.get_or_insert_default().push(RefOr::T(parameter));
     }

@@ -169,6 +169,16 @@ pub(crate) fn need(method: &Method, path: &str) -> Option<Need> {
     row.map(|(.., need)| *need)
 }
 
+/// The methods that a path has, as a header lists them.
+pub(crate) fn methods(path: &str) -> String {
+    let rows = POLICY.iter().filter(|(_, at, _)| *at == path);
+    let methods = rows.flat_map(|(method, ..)| match *method {
+        Method::GET => vec!["GET", "HEAD"],
+        _ => vec![method.as_str()],
+    });
+    methods.collect::<Vec<_>>().join(", ")
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;

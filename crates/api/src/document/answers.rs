@@ -26,7 +26,7 @@ pub(super) fn describe(document: &mut OpenApi) {
         (
             REFUSED,
             refused,
-            &[REQUEST_ID, "Retry-After", "WWW-Authenticate", "Allow"],
+            &[REQUEST_ID, "Retry-After", "WWW-Authenticate", "Allow", "ETag"],
         ),
         (FAILED, failed, &[REQUEST_ID]),
     ];
@@ -85,7 +85,12 @@ fn headers(components: &mut Components) {
     let text = || ObjectBuilder::new().schema_type(Type::String);
     let uuid = text().format(Some(SchemaFormat::KnownFormat(KnownFormat::Uuid)));
     let seconds = ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(0));
-    let all: [(&str, &str, Object); 4] = [
+    let all: [(&str, &str, Object); 5] = [
+        (
+            "ETag",
+            "What it is now, in a word: for `If-None-Match` and `If-Match`.",
+            text().build(),
+        ),
         (
             REQUEST_ID,
             "The id of the request, as the audit log has it.",

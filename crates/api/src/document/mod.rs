@@ -1,7 +1,7 @@
 //! The OpenAPI document: told by the routes where they are written, finished here for all of them alike.
 //!
 //! ```text
-//!   routes, with their words and types ─▶ resources: tags, operationIds ─▶ once, auth, dry run: what requests may carry
+//!   routes, with their words and types ─▶ resources: tags, operationIds ─▶ once, etag, auth, dry run: what requests carry
 //!                                                ─▶ words: summaries ─▶ answers: problems, headers ─▶ examples
 //! ```
 //!
@@ -16,11 +16,11 @@ mod words;
 
 use axum::http::Method;
 use utoipa::OpenApi as _;
-use utoipa::openapi::OpenApi;
 use utoipa::openapi::path::{Operation, PathItem};
+use utoipa::openapi::{OpenApi, RefOr, Required};
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::{App, auth, dry_run, once};
+use crate::{App, auth, dry_run, etag, once};
 
 #[derive(utoipa::OpenApi)]
 #[openapi(info(
@@ -41,12 +41,35 @@ pub(crate) fn described() -> OpenApiRouter<App> {
     document.tags = Some(resources::RESOURCES.iter().map(resources::Resource::tag).collect());
     once::describe(document);
     dry_run::describe(document);
+    etag::describe(document);
     auth::describe(document);
+    optional_bodies(document);
     words::describe(document);
     answers::describe(document);
     examples::describe(document);
     dry_run::join(document);
     router
+}
+
+/// Whose body may be left out: what takes a `MaybeBody`.
+const BODY_OPTIONAL: [&str; 6] = [
+    "instances_stop",
+    "instances_reboot",
+    "volumes_detach",
+    "public_ips_allocate",
+    "public_ips_give_instance",
+    "ports_give_public_ip",
+];
+
+fn optional_bodies(document: &mut OpenApi) {
+    for (_, operation) in every(document) {
+        let id = operation.operation_id.as_deref().unwrap_or_default();
+        if BODY_OPTIONAL.contains(&id)
+            && let Some(RefOr::T(body)) = &mut operation.request_body
+        {
+            body.required = Some(Required::False);
+        }
+    }
 }
 
 /// The operations of a path, with their methods.
