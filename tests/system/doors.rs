@@ -13,17 +13,18 @@ use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, 
 use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _};
 use serde_json::{Value, json};
 
-const URL: &str = "https://127.0.0.1:8443";
+/// Where a daemon with [`Authority::config`] is served.
+pub(crate) const URL: &str = "https://127.0.0.1:8443";
 
 /// An authority, whose certificates are files in the host's directory.
-struct Authority<'a> {
+pub(crate) struct Authority<'a> {
     dir: &'a Path,
     name: &'static str,
     issuer: CertifiedIssuer<'static, KeyPair>,
 }
 
 impl<'a> Authority<'a> {
-    fn new(host: &'a Host, name: &'static str) -> Self {
+    pub(crate) fn new(host: &'a Host, name: &'static str) -> Self {
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.distinguished_name.push(DnType::CommonName, name);
@@ -37,7 +38,7 @@ impl<'a> Authority<'a> {
         self.dir.join(format!("{}{suffix}", self.name)).display().to_string()
     }
 
-    fn ca(&self) -> String {
+    pub(crate) fn ca(&self) -> String {
         self.path(".pem")
     }
 
@@ -55,7 +56,7 @@ impl<'a> Authority<'a> {
     }
 
     /// The daemon's configuration.
-    fn config(&self) -> String {
+    pub(crate) fn config(&self) -> String {
         let (certificate, key) = self.sign("berthd");
         let ca = self.ca();
         format!(
