@@ -1,9 +1,12 @@
-//! What is generated: parts of `ARCHITECTURE.md`, the OpenAPI document, and the example of a configuration.
+//! What is generated: parts of `ARCHITECTURE.md`, the OpenAPI document and its pages, and the example of a
+//! configuration.
 
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use berth_model::diagram;
+
+use crate::pages;
 
 /// A file, and what it should say.
 pub(crate) struct Generated {
@@ -22,7 +25,9 @@ pub(crate) fn root() -> PathBuf {
 
 /// Every generated file.
 pub(crate) fn all() -> anyhow::Result<Vec<Generated>> {
-    Ok(vec![architecture()?, openapi()?, configuration()])
+    let mut all = vec![architecture()?, openapi()?, configuration()];
+    all.extend(pages::all()?);
+    Ok(all)
 }
 
 fn architecture() -> anyhow::Result<Generated> {

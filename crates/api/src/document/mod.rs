@@ -51,8 +51,9 @@ pub(crate) fn described() -> OpenApiRouter<App> {
     router
 }
 
-/// Whose body may be left out: what takes a `MaybeBody`.
-const BODY_OPTIONAL: [&str; 6] = [
+/// Whose body may be left out: what takes a `MaybeBody`, and an image that is only tried to import.
+const BODY_OPTIONAL: [&str; 7] = [
+    "images_import",
     "instances_stop",
     "instances_reboot",
     "volumes_detach",
