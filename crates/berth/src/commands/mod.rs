@@ -66,13 +66,15 @@ pub(crate) struct Context {
 impl Context {
     pub(crate) fn new(cli: &Cli) -> anyhow::Result<Self> {
         let choice = choice::choose(cli)?;
+        // What sets a host up is more than requests: it tells by itself what it would do.
+        let dry_run = cli.dry_run && !matches!(cli.noun, Noun::Init(_));
         Ok(Self {
             named: choice.target.project.clone(),
-            client: Client::to(choice.target)?.dry_run(cli.dry_run),
+            client: Client::to(choice.target)?.dry_run(dry_run),
             arguments: choice.arguments,
             daemon: cli.daemon.clone(),
             format: cli.output,
-            dry_run: cli.dry_run,
+            dry_run,
             tried: AtomicBool::new(false),
         })
     }
