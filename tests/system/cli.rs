@@ -64,7 +64,11 @@ fn a_script_gets_names_stable_exit_codes_and_is_told_what_to_do_next() {
     );
     assert_eq!(daemon.ok(["-o", "name", "vpc", "list"]), "default\nlab\n");
 
-    // A key by stdin.
+    // A file by stdin: an image, a key.
+    let mut import = daemon.berth(["-o", "name", "image", "import", "-", "--name", "piped"]);
+    let image = std::fs::File::open(berth_testkit::tiny_image()).unwrap();
+    let imported = import.stdin(image).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&imported.stdout), "piped\n");
     let mut import = daemon.berth(["-o", "name", "keypair", "import", "laptop", "-"]);
     let key = host.dir().join("key");
     host.run(
@@ -119,6 +123,8 @@ fn a_shell_completes_the_names_that_there_are() {
     assert!(of(&["instance", "create", "web", "--type", "t1."]).contains(&"t1.nano".to_owned()));
     assert_eq!(of(&["instance", "stop", ""]), Vec::<String>::new());
     assert!(of(&["context", "use", ""]).contains(&"local".to_owned()));
+    daemon.ok(["member", "add", "default", "local:alice", "cert:ci"]);
+    assert_eq!(of(&["member", "remove", "default", "cert"]), ["cert:ci"]);
 
     // A daemon that is away completes nothing, and says nothing.
     let away = complete(&["--socket", "/nowhere"], &["vpc", "show", ""]);

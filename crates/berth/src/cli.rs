@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use berth_model::{Code, Name};
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Command, CommandFactory as _, Parser, Subcommand, ValueEnum};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -96,6 +96,38 @@ pub(crate) struct Daemon {
     #[arg(id = "the-project", long = "project", global = true, env = "BERTH_PROJECT", value_parser = name)]
     #[arg(value_name = "PROJECT")]
     pub(crate) project: Option<Name>,
+}
+
+/// The command line as it is shown: the help of each verb has those examples of its noun's that are of it.
+pub(crate) fn command() -> Command {
+    Cli::command().mut_subcommands(|noun| {
+        let help = noun.get_after_help().map(ToString::to_string).unwrap_or_default();
+        let begins = format!("  berth {} ", noun.get_name());
+        noun.mut_subcommands(|verb| {
+            let of_verb = |line: &str| {
+                let words = line.strip_prefix(&begins);
+                words.is_some_and(|words| words.split(' ').next() == Some(verb.get_name()))
+            };
+            let shown = examples(&help, of_verb);
+            if shown.is_empty() || verb.get_after_help().is_some() {
+                return verb;
+            }
+            verb.after_help(format!("Examples:\n{shown}"))
+        })
+    })
+}
+
+/// The examples that are wanted, with the lines that they go on in.
+fn examples(help: &str, wanted: impl Fn(&str) -> bool) -> String {
+    let mut shown = Vec::new();
+    let mut goes_on = false;
+    for line in help.lines() {
+        goes_on = wanted(line) || (goes_on && line.starts_with("    "));
+        if goes_on {
+            shown.push(line);
+        }
+    }
+    shown.join("\n")
 }
 
 /// How results are printed.
@@ -235,12 +267,25 @@ fn after_long_help() -> String {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
-
     use super::*;
 
     #[test]
     fn what_may_be_typed_makes_sense() {
-        Cli::command().debug_assert();
+        command().debug_assert();
+    }
+
+    #[test]
+    fn every_noun_has_examples_and_a_verb_has_its_own() {
+        let command = command();
+        let without = command.get_subcommands().filter(|noun| {
+            let help = noun.get_after_help().map(ToString::to_string).unwrap_or_default();
+            !help.contains("Examples:\n  berth ")
+        });
+        // What has nothing to be typed behind it is its own example.
+        let without: Vec<_> = without.map(Command::get_name).collect();
+        assert_eq!(without, ["whoami", "man"]);
+        let help = "Examples:\n  berth image import a \\\n      --tpm on\n  berth image list\n";
+        let import = examples(help, |line| line.contains("import"));
+        assert_eq!(import, "  berth image import a \\\n      --tpm on");
     }
 }

@@ -13,7 +13,7 @@ use std::io;
 use std::time::Duration;
 
 use berth_client::Client;
-use clap::{Command, CommandFactory as _, FromArgMatches as _};
+use clap::{ArgMatches, Command, CommandFactory as _, FromArgMatches as _};
 use clap_complete::engine::{ArgValueCompleter, CompletionCandidate};
 use clap_complete::env::Shells;
 use clap_complete::{CompleteEnv, Shell};
@@ -38,6 +38,8 @@ enum Names {
     Allowed(Kind, &'static [&'static str]),
     /// Contexts, which are stored here.
     Contexts,
+    /// The members of the project that is typed before them.
+    Members,
 }
 
 /// Ids of arguments, and what is typed there, wherever it is.
@@ -124,6 +126,7 @@ fn with_names(command: Command, above: &[&str]) -> Command {
 fn names(path: &[&str], id: &str) -> Option<Names> {
     match (path, id) {
         (_, "the-context") | (["context", "use" | "show" | "remove"], _) => return Some(Names::Contexts),
+        (["member", "set" | "remove"], "users") => return Some(Names::Members),
         // A file with a key, a name that is new, the port of a server.
         (["context", ..], _) | (["instance", "ssh" | "proxy"], "port") => return None,
         (["type", "show"], "name") => return Some(Names::Of(Kind::InstanceType)),
@@ -147,7 +150,10 @@ fn candidates(names: Names, typed: &OsStr) -> Vec<CompletionCandidate> {
     };
     let known = match names {
         Names::Contexts => contexts(),
-        Names::Of(kind) | Names::Allowed(kind, _) => ask(kind).unwrap_or_default(),
+        Names::Members => ask(members).unwrap_or_default(),
+        Names::Of(kind) | Names::Allowed(kind, _) => {
+            ask(async |client| kind.all(client).await.ok()).unwrap_or_default()
+        }
     };
     let allowed = |known: &Known| match (names, &known.allowed) {
         (Names::Allowed(_, actions), Some(allowed)) => actions.iter().any(|one| allowed.iter().any(|it| it == one)),
@@ -164,21 +170,34 @@ fn candidates(names: Names, typed: &OsStr) -> Vec<CompletionCandidate> {
 }
 
 /// Asks the daemon that the words before the cursor mean.
-fn ask(kind: Kind) -> Option<Vec<Known>> {
-    let client = Client::to(choice::daemon(&typed()?).ok()?.target).ok()?;
+fn ask(what: impl AsyncFn(&Client) -> Option<Vec<Known>>) -> Option<Vec<Known>> {
+    let daemon = Daemon::from_arg_matches(&typed()?).ok()?;
+    let client = Client::to(choice::daemon(&daemon).ok()?.target).ok()?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .ok()?;
-    let asked = async { tokio::time::timeout(WITHIN, kind.all(&client)).await };
-    runtime.block_on(asked).ok()?.ok()
+    let asked = async { tokio::time::timeout(WITHIN, what(&client)).await };
+    runtime.block_on(asked).ok()?
 }
 
-/// `--socket`, `--context` and `--project`, as far as they are typed.
-fn typed() -> Option<Daemon> {
+/// The members of the project that is typed.
+async fn members(client: &Client) -> Option<Vec<Known>> {
+    let matches = typed()?;
+    let (_, verb) = matches.subcommand_matches("member")?.subcommand()?;
+    let members = client.members(verb.get_one::<String>("project")?).await.ok()?;
+    let known = |member: berth_api_types::MemberView| Known {
+        name: member.user.to_string(),
+        about: member.role.to_string(),
+        allowed: None,
+    };
+    Some(members.into_iter().map(known).collect())
+}
+
+/// What is typed before the cursor, as far as it makes sense.
+fn typed() -> Option<ArgMatches> {
     let words: Vec<OsString> = std::env::args_os().skip_while(|word| word != "--").skip(1).collect();
-    let matches = Cli::command().ignore_errors(true).try_get_matches_from(words).ok()?;
-    Daemon::from_arg_matches(&matches).ok()
+    Cli::command().ignore_errors(true).try_get_matches_from(words).ok()
 }
 
 fn contexts() -> Vec<Known> {

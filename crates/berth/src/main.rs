@@ -32,14 +32,15 @@ mod watch;
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
+use clap::FromArgMatches as _;
 
 use crate::cli::Cli;
 use crate::commands::Context;
 
 fn main() -> ExitCode {
     complete::answer_shell();
-    let cli = Cli::parse();
+    let typed = Cli::from_arg_matches(&cli::command().get_matches());
+    let cli = typed.unwrap_or_else(|error| error.format(&mut cli::command()).exit());
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()

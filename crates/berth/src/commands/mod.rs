@@ -37,10 +37,9 @@ use std::process::ExitCode;
 use std::sync::atomic::AtomicBool;
 
 use berth_client::Client;
-use clap::CommandFactory as _;
 
 use crate::choice;
-use crate::cli::{Cli, Daemon, Format, Noun};
+use crate::cli::{self, Cli, Daemon, Format, Noun};
 use crate::commands::instance::InstanceVerb;
 use crate::complete;
 use crate::dry_run;
@@ -132,7 +131,7 @@ pub(crate) async fn run(noun: Noun, cx: &Context) -> anyhow::Result<ExitCode> {
         }
         Noun::Man { dir } => {
             std::fs::create_dir_all(&dir)?;
-            clap_mangen::generate_to(Cli::command(), dir)?;
+            clap_mangen::generate_to(cli::command(), dir)?;
         }
     }
     Ok(ExitCode::SUCCESS)

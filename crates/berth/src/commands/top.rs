@@ -30,7 +30,11 @@ const KEYS: &str = "\
 Keys: c, m, d, n sort by CPU, memory, disk, network; a by name; r turns the order round; Space measures now; q leaves.
 
 CPU % is of one processor: a guest of four may use 400. MEMORY is what the guest's QEMU occupies of the host's. \
-DISK and NET are in bytes a second, as the guest sees them.";
+DISK and NET are in bytes a second, as the guest sees them.
+
+Examples:
+  berth top --sort memory
+  berth top --once -o json";
 
 /// Watch what instances use: processor, memory, disks, network
 #[derive(Debug, Args)]
