@@ -32,6 +32,8 @@ mod init;
 mod isolation;
 mod keypair;
 mod kvm;
+mod labels;
+mod lists;
 mod matrix;
 mod merge;
 mod metrics;

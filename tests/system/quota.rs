@@ -1,6 +1,6 @@
 //! Quotas: exactly as much as there may be, however many ask at once; shown, raised, and lowered below what is used.
 
-use berth_api_types::{ChangeQuota, CreateInstances, QuotaView};
+use berth_api_types::{ChangeQuota, CreateInstances, InstanceQuery, QuotaView};
 use berth_model::{Code, Limit, Resource};
 use berth_testkit::{Daemon, Host, Libvirt, Options};
 use serde_json::json;
@@ -49,13 +49,13 @@ fn two_hundred_creates_at_once_against_a_quota_of_fifty_give_exactly_fifty() {
         assert_eq!(used(&quota, Resource::Instances), 50);
         assert_eq!(used(&quota, Resource::Volumes), 50);
         assert_eq!(used(&quota, Resource::Vcpus), 50);
-        assert_eq!(client.instances().await.unwrap().len(), 50);
+        assert_eq!(client.instances(&InstanceQuery::default()).await.unwrap().len(), 50);
 
-        for instance in client.instances().await.unwrap() {
+        for instance in client.instances(&InstanceQuery::default()).await.unwrap() {
             let delete = client.delete_instance(&instance.id.to_string()).await.unwrap();
             daemon.ok(["operation", "wait", &delete.id.to_string()]);
         }
-        assert_eq!(client.instances().await.unwrap(), []);
+        assert_eq!(client.instances(&InstanceQuery::default()).await.unwrap(), []);
     });
     let quota = runtime.block_on(daemon.client().quota("default")).unwrap();
     for resource in [

@@ -1,6 +1,6 @@
 //! Projects, members and tokens on the wire, and who one is.
 
-use berth_model::{Name, Role, TokenId, User};
+use berth_model::{LabelPatch, Labels, Name, Role, TokenId, User};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -21,15 +21,24 @@ pub struct CreateProject {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<schema::Description>)]
     pub description: Option<String>,
+    /// Its labels, at most 64: keys of 1 to 63 letters, digits, `.`, `_`, `-` and `/`, values of up to 255 characters.
+    #[serde(default, skip_serializing_if = "Labels::is_empty")]
+    #[schema(value_type = HashMap<String, String>)]
+    pub labels: Labels,
 }
 
-/// The body of `PATCH /v1/projects/{project}`.
-#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+/// The body of `PATCH /v1/projects/{project}`: what isn't given stays.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ChangeProject {
     /// What it is for, in up to 255 characters.
-    #[schema(value_type = schema::Description)]
-    pub description: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<schema::Description>)]
+    pub description: Option<String>,
+    /// Labels to set; `null` takes one away, and those that aren't named stay.
+    #[serde(default, skip_serializing_if = "LabelPatch::is_empty")]
+    #[schema(value_type = Option<HashMap<String, Option<String>>>)]
+    pub labels: LabelPatch,
 }
 
 /// A project.
@@ -43,6 +52,10 @@ pub struct ProjectView {
     /// What you are in it: none for the operator, who stands above projects.
     #[schema(value_type = Option<schema::Role>)]
     pub role: Option<Role>,
+    /// Its labels.
+    #[serde(default)]
+    #[schema(value_type = HashMap<String, String>)]
+    pub labels: Labels,
     /// When it was made.
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Timestamp,

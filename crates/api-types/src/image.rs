@@ -1,12 +1,14 @@
 //! Images on the wire. The bytes of an import are the body of the request; what is known of them is its query.
 
 use berth_model::{
-    DiskBus, Firmware, Gib, GuestClock, ImageId, ImageProperties, Mib, Name, NicModel, OsFamily, Visibility,
+    DiskBus, Firmware, Gib, GuestClock, ImageId, ImageProperties, LabelPatch, Labels, Mib, Name, NicModel, OsFamily,
+    Visibility,
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use crate::page::list_query;
 use crate::{object, schema};
 
 /// What may be said of an image: the query of `POST /v1/images` and the body of `PATCH /v1/images/{image}`. What isn't
@@ -96,6 +98,11 @@ pub struct ImageSettings {
     #[param(value_type = Option<u32>, minimum = 1, maximum = 3600)]
     #[schema(value_type = Option<u32>, minimum = 1, maximum = 3600)]
     pub stop_grace: Option<Option<u32>>,
+    /// Labels to set, of an image that is there; `null` takes one away, and those that aren't named stay.
+    #[serde(default, skip_serializing_if = "LabelPatch::is_empty")]
+    #[param(ignore)]
+    #[schema(value_type = Option<HashMap<String, Option<String>>>)]
+    pub labels: LabelPatch,
 }
 
 /// Tells what is given as `null` from what isn't given.
@@ -129,22 +136,15 @@ impl ImageSettings {
     }
 }
 
-/// Which images are listed, and which page of them.
-#[derive(Debug, Clone, Default, Serialize, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-#[serde(deny_unknown_fields)]
-pub struct ImageListQuery {
-    /// At most this many entries, 1 to 500; 100 if not given.
-    #[serde(default)]
-    #[param(minimum = 1, maximum = 500)]
-    pub limit: Option<u32>,
-    /// The id that the page begins after.
-    #[serde(default)]
-    pub after: Option<String>,
-    /// Only `default` images, or only `private` ones.
-    #[serde(default)]
-    #[param(value_type = Option<schema::Visibility>)]
-    pub visibility: Option<Visibility>,
+list_query! {
+    named
+    /// Which images are wanted.
+    ImageListQuery {
+        /// Only `default` images, or only `private` ones.
+        visibility: String,
+        /// Only those of this family of operating systems: `linux`, `windows` or `other`.
+        os: String,
+    }
 }
 
 /// The properties of an image, with their defaults filled in.
@@ -229,6 +229,10 @@ pub struct PullImage {
     /// What else is to be said of it; the name is the catalog's if none is given.
     #[serde(default, deserialize_with = "object::one")]
     pub settings: ImageSettings,
+    /// Its labels, at most 64: keys of 1 to 63 letters, digits, `.`, `_`, `-` and `/`, values of up to 255 characters.
+    #[serde(default, skip_serializing_if = "Labels::is_empty")]
+    #[schema(value_type = HashMap<String, String>)]
+    pub labels: Labels,
 }
 
 /// An image.
@@ -254,6 +258,10 @@ pub struct ImageView {
     /// What it says of itself.
     #[serde(flatten)]
     pub properties: PropertiesView,
+    /// Its labels.
+    #[serde(default)]
+    #[schema(value_type = HashMap<String, String>)]
+    pub labels: Labels,
     /// When it was imported.
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Timestamp,

@@ -2,11 +2,12 @@
 
 use std::net::Ipv4Addr;
 
-use berth_model::{Code, Gib, ImageId, InstanceId, Mac, Name, OnBoot, OnCrash, PortId, VolumeId};
+use berth_model::{Code, Gib, ImageId, InstanceId, Labels, Mac, Name, OnBoot, OnCrash, PortId, VolumeId};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::page::list_query;
 use crate::{OperationView, object, schema};
 
 /// The body of `POST /v1/instances`.
@@ -61,6 +62,10 @@ pub struct CreateInstances {
     /// A public IP for its primary port.
     #[serde(default, deserialize_with = "object::maybe", skip_serializing_if = "Option::is_none")]
     pub public_ip: Option<PublicIpOfInstance>,
+    /// Its labels, at most 64: keys of 1 to 63 letters, digits, `.`, `_`, `-` and `/`, values of up to 255 characters.
+    #[serde(default, skip_serializing_if = "Labels::is_empty")]
+    #[schema(value_type = HashMap<String, String>)]
+    pub labels: Labels,
 }
 
 /// A NIC that an instance is made with: a port that is there, or a new one in a subnet.
@@ -149,6 +154,19 @@ pub struct ResizeInstance {
     pub confirm: bool,
 }
 
+list_query! {
+    named
+    /// Which instances are wanted.
+    InstanceQuery {
+        /// Only those in this documented state, such as `Active` or `Powering-off`.
+        state: String,
+        /// Only those of this instance type.
+        r#type: String,
+        /// Only those made from this image: its name or id.
+        image: String,
+    }
+}
+
 /// An instance.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct InstanceView {
@@ -186,6 +204,10 @@ pub struct InstanceView {
     /// The ids of its volumes in the order of its disks, the root first.
     #[schema(value_type = Vec<schema::Id>)]
     pub volumes: Vec<VolumeId>,
+    /// Its labels.
+    #[serde(default)]
+    #[schema(value_type = HashMap<String, String>)]
+    pub labels: Labels,
     /// When it was asked for.
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Timestamp,

@@ -1,6 +1,6 @@
 //! Key pairs on the wire.
 
-use berth_model::{KeyPairId, Name, User};
+use berth_model::{KeyPairId, Labels, Name, User};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -17,6 +17,10 @@ pub struct CreateKeyPair {
     /// A public key in OpenSSH's one-line form; without it a new Ed25519 pair is made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub public_key: Option<String>,
+    /// Its labels, at most 64: keys of 1 to 63 letters, digits, `.`, `_`, `-` and `/`, values of up to 255 characters.
+    #[serde(default, skip_serializing_if = "Labels::is_empty")]
+    #[schema(value_type = HashMap<String, String>)]
+    pub labels: Labels,
 }
 
 /// The answer to `POST /v1/keypairs`.
@@ -46,6 +50,10 @@ pub struct KeyPairView {
     pub public_key: String,
     /// The SHA-256 fingerprint, as `ssh-keygen -l` prints it.
     pub fingerprint: String,
+    /// Its labels.
+    #[serde(default)]
+    #[schema(value_type = HashMap<String, String>)]
+    pub labels: Labels,
     /// When it was made or imported.
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Timestamp,

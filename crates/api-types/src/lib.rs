@@ -26,6 +26,7 @@ mod host;
 mod image;
 mod instance;
 mod keypair;
+mod label;
 mod lifecycle;
 mod object;
 mod operation;
@@ -57,16 +58,17 @@ pub use history::{Happened, HistoryEntry, StepOutcome};
 pub use host::{HostView, KvmView, LinkView};
 pub use image::{ImageListQuery, ImageSettings, ImageView, PropertiesView, PullImage};
 pub use instance::{
-    AddressView, CreateInstances, Created, FaultView, InstanceView, NicOfInstance, PublicIpOfInstance, RebootInstance,
-    ResizeInstance, StopInstance, VolumeOfInstance,
+    AddressView, CreateInstances, Created, FaultView, InstanceQuery, InstanceView, NicOfInstance, PublicIpOfInstance,
+    RebootInstance, ResizeInstance, StopInstance, VolumeOfInstance,
 };
 pub use keypair::{CreateKeyPair, CreatedKeyPair, KeyPairView};
+pub use label::{ChangeLabels, GivenLabels};
 pub use lifecycle::{ActionView, AfterCrash, Begins, Lands, LifecycleView, OnFailure, StateView, StepView};
-pub use operation::{OperationView, Outcome, ProgressView, Wait};
-pub use page::{Page, PageQuery};
+pub use operation::{OperationQuery, OperationView, Outcome, ProgressView, Wait};
+pub use page::{Asked, ListQuery, NamedQuery, Page, PageQuery};
 pub use port::{AttachPort, ChangePort, CountersView, CreatePort, PortQuery, PortView};
 pub use problem::Problem;
-pub use public_ip::{AllocatePublicIp, AttachPublicIp, GivePublicIp, PublicIpPoolView, PublicIpView};
+pub use public_ip::{AllocatePublicIp, AttachPublicIp, GivePublicIp, PublicIpPoolView, PublicIpQuery, PublicIpView};
 pub use quota::{ChangeQuota, LimitOrDefaultSchema, LimitSchema, QuotaView, ResourceQuota, UnlimitedSchema};
 pub use security_group::{
     ChangeSecurityGroup, CreateRule, CreateSecurityGroup, RuleView, SecurityGroupQuery, SecurityGroupView,
@@ -76,7 +78,8 @@ pub use stats::{DiskStatsView, InstanceStatsView, NicStatsView, StatsView};
 pub use subnet::{ChangeSubnet, CreateSubnet, SubnetQuery, SubnetView};
 pub use usage::{BrokenEntryView, UsageLineView, UsageQuery, UsageVerifiedView, UsageView, VerifyUsageQuery};
 pub use volume::{
-    AttachVolume, ChangeVolume, CreateVolume, DetachVolume, ExtendVolume, SaveVolume, VolumeTypeView, VolumeView,
+    AttachVolume, ChangeVolume, CreateVolume, DetachVolume, ExtendVolume, SaveVolume, VolumeQuery, VolumeTypeView,
+    VolumeView,
 };
 pub use vpc::{ChangeVpc, CreateVpc, VpcView};
 

@@ -7,6 +7,49 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::{FaultView, schema};
 
+/// Which operations are wanted.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct OperationQuery {
+    /// Only those of this instance: its name or id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instance: Option<String>,
+    /// Only those of this volume: its name or id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub volume: Option<String>,
+    /// Only those of the instance, volume or image of this id, which may be gone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resource: Option<String>,
+    /// Only those that do this, such as `start` or `attach`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub action: Option<String>,
+    /// Only those that stand so: `running`, `undoing`, `succeeded`, `failed` or `cancelled`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<String>,
+    /// `created_at` (if not given): oldest first; or `-created_at`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sort: Option<String>,
+    /// The most entries on the page: 1 to 500, 100 if not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[param(minimum = 1, maximum = 500)]
+    pub limit: Option<u32>,
+    /// Only entries after this one: the `next` of the page before, of the same order.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<String>,
+}
+
+impl crate::ListQuery for OperationQuery {
+    fn asked(&self) -> crate::Asked<'_> {
+        crate::Asked {
+            limit: self.limit,
+            after: self.after.as_deref(),
+            sort: self.sort.as_deref(),
+            ..crate::Asked::default()
+        }
+    }
+}
+
 /// An operation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct OperationView {

@@ -2,11 +2,12 @@
 
 use std::net::Ipv4Addr;
 
-use berth_model::{InstanceId, Mac, Name, PortId, SubnetId, VpcId};
+use berth_model::{InstanceId, LabelPatch, Labels, Mac, Name, PortId, SubnetId, VpcId};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 
+use crate::page::list_query;
 use crate::schema;
 
 /// The body of `POST /v1/ports`.
@@ -36,6 +37,10 @@ pub struct CreatePort {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schema(value_type = Vec<schema::Address>, max_items = 10)]
     pub address_pairs: Vec<Ipv4Addr>,
+    /// Its labels, at most 64: keys of 1 to 63 letters, digits, `.`, `_`, `-` and `/`, values of up to 255 characters.
+    #[serde(default, skip_serializing_if = "Labels::is_empty")]
+    #[schema(value_type = HashMap<String, String>)]
+    pub labels: Labels,
 }
 
 /// The body of `PATCH /v1/ports/{port}`: what isn't given stays.
@@ -57,6 +62,10 @@ pub struct ChangePort {
     /// Whether it is deleted when its instance is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delete_on_termination: Option<bool>,
+    /// Labels to set; `null` takes one away, and those that aren't named stay.
+    #[serde(default, skip_serializing_if = "LabelPatch::is_empty")]
+    #[schema(value_type = Option<HashMap<String, Option<String>>>)]
+    pub labels: LabelPatch,
 }
 
 /// The body of `POST /v1/ports/{port}/attach`.
@@ -70,27 +79,19 @@ pub struct AttachPort {
     pub delete_on_termination: bool,
 }
 
-/// Which ports are wanted.
-#[derive(Debug, Clone, Default, Serialize, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-#[serde(deny_unknown_fields)]
-pub struct PortQuery {
-    /// Only those of this instance: its name or id.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub instance: Option<String>,
-    /// Only those of this subnet: its name or id, or `VPC/NAME`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub subnet: Option<String>,
-    /// Only those of this VPC: its name or id.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub vpc: Option<String>,
-    /// The most entries on the page: 1 to 500, 100 if not given.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[param(minimum = 1, maximum = 500)]
-    pub limit: Option<u32>,
-    /// Only entries after this one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub after: Option<String>,
+list_query! {
+    named
+    /// Which ports are wanted. Those that were made with their instance have no name, and come before all names.
+    PortQuery {
+        /// Only those of this instance: its name or id.
+        instance: String,
+        /// Only those of this subnet: its name or id, or `VPC/NAME`.
+        subnet: String,
+        /// Only those of this VPC: its name or id.
+        vpc: String,
+        /// Only those in this state: `Available`, `Attaching`, `In-use` or `Detaching`.
+        state: String,
+    }
 }
 
 /// A port.
@@ -148,6 +149,10 @@ pub struct PortView {
     /// What went through it; only when one port is shown, and while it is plugged in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub counters: Option<CountersView>,
+    /// Its labels.
+    #[serde(default)]
+    #[schema(value_type = HashMap<String, String>)]
+    pub labels: Labels,
     /// When it was made.
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Timestamp,

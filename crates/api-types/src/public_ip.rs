@@ -3,11 +3,12 @@
 
 use std::net::Ipv4Addr;
 
-use berth_model::{InstanceId, Name, PortId, PublicIpId, PublicIpKind};
+use berth_model::{InstanceId, Labels, Name, PortId, PublicIpId, PublicIpKind};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::page::list_query;
 use crate::schema;
 
 /// The body of `POST /v1/public-ips`: takes a static one from a pool.
@@ -21,6 +22,10 @@ pub struct AllocatePublicIp {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<schema::Address>)]
     pub address: Option<Ipv4Addr>,
+    /// Its labels, at most 64: keys of 1 to 63 letters, digits, `.`, `_`, `-` and `/`, values of up to 255 characters.
+    #[serde(default, skip_serializing_if = "Labels::is_empty")]
+    #[schema(value_type = HashMap<String, String>)]
+    pub labels: Labels,
 }
 
 /// The body of `POST /v1/public-ips/{ip}/attach`: either `instance` or `port`.
@@ -46,6 +51,23 @@ pub struct GivePublicIp {
     /// The pool's name; the first of `GET /v1/public-ip-pools` with a free address if not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pool: Option<String>,
+    /// Its labels, at most 64: keys of 1 to 63 letters, digits, `.`, `_`, `-` and `/`, values of up to 255 characters.
+    #[serde(default, skip_serializing_if = "Labels::is_empty")]
+    #[schema(value_type = HashMap<String, String>)]
+    pub labels: Labels,
+}
+
+list_query! {
+    nameless
+    /// Which public IPs are wanted.
+    PublicIpQuery {
+        /// Only `static` ones, or only `ephemeral` ones.
+        kind: String,
+        /// Only those that a port has, or those that none has.
+        attached: bool,
+        /// Only those from this pool.
+        pool: String,
+    }
 }
 
 /// A public IP that was taken from a pool.
@@ -81,6 +103,10 @@ pub struct PublicIpView {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<schema::Address>)]
     pub private_address: Option<Ipv4Addr>,
+    /// Its labels.
+    #[serde(default)]
+    #[schema(value_type = HashMap<String, String>)]
+    pub labels: Labels,
     /// When it was taken from its pool.
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Timestamp,

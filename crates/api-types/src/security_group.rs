@@ -1,12 +1,13 @@
 //! Security groups on the wire: what may reach a port, and what it may reach. A group is named as `NAME` where that is
 //! clear, or as `VPC/NAME`, or by its id. What no rule of any of a port's groups allows is dropped.
 
-use berth_model::{Direction, Name, PortRange, Protocol, RuleId, SecurityGroupId, VpcId};
+use berth_model::{Direction, LabelPatch, Labels, Name, PortRange, Protocol, RuleId, SecurityGroupId, VpcId};
 use ipnet::Ipv4Net;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 
+use crate::page::list_query;
 use crate::schema;
 
 /// The body of `POST /v1/security-groups`.
@@ -23,6 +24,10 @@ pub struct CreateSecurityGroup {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<schema::Description>)]
     pub description: Option<String>,
+    /// Its labels, at most 64: keys of 1 to 63 letters, digits, `.`, `_`, `-` and `/`, values of up to 255 characters.
+    #[serde(default, skip_serializing_if = "Labels::is_empty")]
+    #[schema(value_type = HashMap<String, String>)]
+    pub labels: Labels,
 }
 
 /// The body of `PATCH /v1/security-groups/{group}`: what isn't given stays.
@@ -37,6 +42,10 @@ pub struct ChangeSecurityGroup {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<schema::Description>)]
     pub description: Option<String>,
+    /// Labels to set; `null` takes one away, and those that aren't named stay.
+    #[serde(default, skip_serializing_if = "LabelPatch::is_empty")]
+    #[schema(value_type = Option<HashMap<String, Option<String>>>)]
+    pub labels: LabelPatch,
 }
 
 /// The body of `POST /v1/security-groups/{group}/rules`. The far end is `cidr` or `group`; everybody with neither.
@@ -64,21 +73,13 @@ pub struct CreateRule {
     pub group: Option<String>,
 }
 
-/// Which security groups are wanted.
-#[derive(Debug, Clone, Default, Serialize, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-#[serde(deny_unknown_fields)]
-pub struct SecurityGroupQuery {
-    /// Only those of this VPC: its name or id.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub vpc: Option<String>,
-    /// The most entries on the page: 1 to 500, 100 if not given.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[param(minimum = 1, maximum = 500)]
-    pub limit: Option<u32>,
-    /// Only entries after this one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub after: Option<String>,
+list_query! {
+    named
+    /// Which security groups are wanted.
+    SecurityGroupQuery {
+        /// Only those of this VPC: its name or id.
+        vpc: String,
+    }
 }
 
 /// A security group.
@@ -104,6 +105,10 @@ pub struct SecurityGroupView {
     pub rules: Vec<RuleView>,
     /// How many ports are in it.
     pub ports: u64,
+    /// Its labels.
+    #[serde(default)]
+    #[schema(value_type = HashMap<String, String>)]
+    pub labels: Labels,
     /// When it was made.
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Timestamp,

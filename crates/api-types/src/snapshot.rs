@@ -1,10 +1,11 @@
 //! Snapshots on the wire.
 
-use berth_model::{Gib, Name, SnapshotId, VolumeId};
+use berth_model::{Gib, Labels, Name, SnapshotId, VolumeId};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 
+use crate::page::list_query;
 use crate::schema;
 
 /// The body of `POST /v1/snapshots`.
@@ -16,6 +17,10 @@ pub struct CreateSnapshot {
     pub name: Name,
     /// The volume's name or id.
     pub volume: String,
+    /// Its labels, at most 64: keys of 1 to 63 letters, digits, `.`, `_`, `-` and `/`, values of up to 255 characters.
+    #[serde(default, skip_serializing_if = "Labels::is_empty")]
+    #[schema(value_type = HashMap<String, String>)]
+    pub labels: Labels,
 }
 
 /// The body of `POST /v1/instances/{instance}/snapshots`: of all its volumes at one instant. That of the root volume gets
@@ -26,23 +31,21 @@ pub struct SnapshotInstance {
     /// What their names begin with.
     #[schema(value_type = schema::Name)]
     pub name: Name,
+    /// Its labels, at most 64: keys of 1 to 63 letters, digits, `.`, `_`, `-` and `/`, values of up to 255 characters.
+    #[serde(default, skip_serializing_if = "Labels::is_empty")]
+    #[schema(value_type = HashMap<String, String>)]
+    pub labels: Labels,
 }
 
-/// Which snapshots are wanted.
-#[derive(Debug, Clone, Default, Serialize, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-#[serde(deny_unknown_fields)]
-pub struct SnapshotQuery {
-    /// Only those of this volume: its name or id.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub volume: Option<String>,
-    /// The most entries on the page: 1 to 500, 100 if not given.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[param(minimum = 1, maximum = 500)]
-    pub limit: Option<u32>,
-    /// Only entries after this one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub after: Option<String>,
+list_query! {
+    named
+    /// Which snapshots are wanted.
+    SnapshotQuery {
+        /// Only those of this volume: its name or id.
+        volume: String,
+        /// Only those that can be used, or those that are being taken.
+        ready: bool,
+    }
 }
 
 /// A snapshot.
@@ -68,6 +71,10 @@ pub struct SnapshotView {
     /// `application` if the guest's agent had frozen its file systems, or no guest had the volume; else `crash`: as after
     /// a loss of power.
     pub consistency: String,
+    /// Its labels.
+    #[serde(default)]
+    #[schema(value_type = HashMap<String, String>)]
+    pub labels: Labels,
     /// When it was asked for.
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Timestamp,

@@ -2,12 +2,13 @@
 
 use std::net::Ipv4Addr;
 
-use berth_model::{Name, SubnetId, VpcId};
+use berth_model::{LabelPatch, Labels, Name, SubnetId, VpcId};
 use ipnet::Ipv4Net;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 
+use crate::page::list_query;
 use crate::schema;
 
 /// The body of `POST /v1/subnets`.
@@ -34,6 +35,10 @@ pub struct CreateSubnet {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schema(value_type = Vec<schema::Address>, max_items = 4)]
     pub ntp: Vec<Ipv4Addr>,
+    /// Its labels, at most 64: keys of 1 to 63 letters, digits, `.`, `_`, `-` and `/`, values of up to 255 characters.
+    #[serde(default, skip_serializing_if = "Labels::is_empty")]
+    #[schema(value_type = HashMap<String, String>)]
+    pub labels: Labels,
 }
 
 /// The body of `PATCH /v1/subnets/{subnet}`: what isn't given stays. Guests hear of other servers when they renew their
@@ -56,23 +61,19 @@ pub struct ChangeSubnet {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Vec<schema::Address>>, max_items = 4)]
     pub ntp: Option<Vec<Ipv4Addr>>,
+    /// Labels to set; `null` takes one away, and those that aren't named stay.
+    #[serde(default, skip_serializing_if = "LabelPatch::is_empty")]
+    #[schema(value_type = Option<HashMap<String, Option<String>>>)]
+    pub labels: LabelPatch,
 }
 
-/// Which subnets are wanted.
-#[derive(Debug, Clone, Default, Serialize, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-#[serde(deny_unknown_fields)]
-pub struct SubnetQuery {
-    /// Only those of this VPC: its name or id.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub vpc: Option<String>,
-    /// The most entries on the page: 1 to 500, 100 if not given.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[param(minimum = 1, maximum = 500)]
-    pub limit: Option<u32>,
-    /// Only entries after this one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub after: Option<String>,
+list_query! {
+    named
+    /// Which subnets are wanted.
+    SubnetQuery {
+        /// Only those of this VPC: its name or id.
+        vpc: String,
+    }
 }
 
 /// A subnet.
@@ -108,6 +109,10 @@ pub struct SubnetView {
     pub addresses: u32,
     /// How many more it has room for.
     pub addresses_free: u32,
+    /// Its labels.
+    #[serde(default)]
+    #[schema(value_type = HashMap<String, String>)]
+    pub labels: Labels,
     /// When it was made.
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Timestamp,

@@ -1,10 +1,11 @@
 //! Volumes on the wire. Sizes are in GB as the seed writes it: 2³⁰ bytes each.
 
-use berth_model::{Gib, ImageId, InstanceId, Name, VolumeId};
+use berth_model::{Gib, ImageId, InstanceId, LabelPatch, Labels, Name, VolumeId};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::page::list_query;
 use crate::{FaultView, schema};
 
 /// The body of `POST /v1/volumes`. At most one of `image`, `snapshot` and `volume`; blank with none of them.
@@ -30,6 +31,10 @@ pub struct CreateVolume {
     /// Its type; the first of `GET /v1/volume-types` if not given.
     #[serde(default, rename = "type", skip_serializing_if = "Option::is_none")]
     pub volume_type: Option<String>,
+    /// Its labels, at most 64: keys of 1 to 63 letters, digits, `.`, `_`, `-` and `/`, values of up to 255 characters.
+    #[serde(default, skip_serializing_if = "Labels::is_empty")]
+    #[schema(value_type = HashMap<String, String>)]
+    pub labels: Labels,
 }
 
 /// The body of `POST /v1/volumes/{volume}/attach`.
@@ -73,6 +78,10 @@ pub struct ChangeVolume {
     /// Whether it is deleted when its instance is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delete_on_termination: Option<bool>,
+    /// Labels to set; `null` takes one away, and those that aren't named stay.
+    #[serde(default, skip_serializing_if = "LabelPatch::is_empty")]
+    #[schema(value_type = Option<HashMap<String, Option<String>>>)]
+    pub labels: LabelPatch,
 }
 
 /// The body of `POST /v1/volumes/{volume}/image`.
@@ -82,6 +91,23 @@ pub struct SaveVolume {
     /// The image's name, unique in its project.
     #[schema(value_type = schema::Name)]
     pub name: Name,
+    /// Its labels, at most 64: keys of 1 to 63 letters, digits, `.`, `_`, `-` and `/`, values of up to 255 characters.
+    #[serde(default, skip_serializing_if = "Labels::is_empty")]
+    #[schema(value_type = HashMap<String, String>)]
+    pub labels: Labels,
+}
+
+list_query! {
+    named
+    /// Which volumes are wanted.
+    VolumeQuery {
+        /// Only those in this documented state, such as `In-use`.
+        state: String,
+        /// Only those attached to this instance: its name or id.
+        instance: String,
+        /// Only those of this volume type.
+        r#type: String,
+    }
 }
 
 /// A volume.
@@ -119,6 +145,10 @@ pub struct VolumeView {
     pub delete_on_termination: bool,
     /// What went wrong last, until an action puts it right.
     pub fault: Option<FaultView>,
+    /// Its labels.
+    #[serde(default)]
+    #[schema(value_type = HashMap<String, String>)]
+    pub labels: Labels,
     /// When it was asked for.
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Timestamp,

@@ -1,6 +1,6 @@
 //! VPCs on the wire: private networks that know nothing of each other.
 
-use berth_model::{Name, VpcId};
+use berth_model::{LabelPatch, Labels, Name, VpcId};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -14,15 +14,24 @@ pub struct CreateVpc {
     /// Its name, unique in its project.
     #[schema(value_type = schema::Name)]
     pub name: Name,
+    /// Its labels, at most 64: keys of 1 to 63 letters, digits, `.`, `_`, `-` and `/`, values of up to 255 characters.
+    #[serde(default, skip_serializing_if = "Labels::is_empty")]
+    #[schema(value_type = HashMap<String, String>)]
+    pub labels: Labels,
 }
 
-/// The body of `PATCH /v1/vpcs/{vpc}`.
-#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+/// The body of `PATCH /v1/vpcs/{vpc}`: what isn't given stays.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ChangeVpc {
     /// Another name.
-    #[schema(value_type = schema::Name)]
-    pub name: Name,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<schema::Name>)]
+    pub name: Option<Name>,
+    /// Labels to set; `null` takes one away, and those that aren't named stay.
+    #[serde(default, skip_serializing_if = "LabelPatch::is_empty")]
+    #[schema(value_type = Option<HashMap<String, Option<String>>>)]
+    pub labels: LabelPatch,
 }
 
 /// A VPC.
@@ -38,6 +47,10 @@ pub struct VpcView {
     pub project: String,
     /// Its subnets, oldest first.
     pub subnets: Vec<SubnetView>,
+    /// Its labels.
+    #[serde(default)]
+    #[schema(value_type = HashMap<String, String>)]
+    pub labels: Labels,
     /// When it was made.
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Timestamp,

@@ -2,15 +2,17 @@
 
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::rejection::{JsonRejection, QueryRejection};
+use axum::extract::rejection::JsonRejection;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
+use berth_api_types::GivenLabels;
 use berth_engine::{Once, Page, Requester};
-use berth_model::Code;
 use berth_model::limits::PAGE_MAX;
+use berth_model::{Code, Labels};
 use serde::de::DeserializeOwned;
 
 use crate::auth::Caller;
+use crate::label;
 use crate::problem::ApiError;
 
 /// A JSON body: an object.
@@ -44,14 +46,41 @@ impl From<JsonRejection> for ApiError {
     }
 }
 
-/// A query string.
-#[derive(FromRequestParts)]
-#[from_request(via(axum::extract::Query), rejection(ApiError))]
+/// A query string. What may be given several times is a list.
 pub(crate) struct Query<T>(pub(crate) T);
 
-impl From<QueryRejection> for ApiError {
-    fn from(rejection: QueryRejection) -> Self {
-        Self::new(Code::InvalidArgument, rejection.body_text(), None)
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        of_query(parts.uri.query().unwrap_or_default()).map(Self)
+    }
+}
+
+fn of_query<T: DeserializeOwned>(query: &str) -> Result<T, ApiError> {
+    let pairs = serde_html_form::Deserializer::from_bytes(query.as_bytes());
+    serde_path_to_error::deserialize(pairs).map_err(|error| {
+        let field = error.path().to_string();
+        let said = format!("the query: {}", error.inner());
+        match field.as_str() {
+            "." => ApiError::new(Code::InvalidArgument, said, None),
+            field => ApiError::invalid(field, error.inner()),
+        }
+    })
+}
+
+/// A query string in which labels are given too, as `label=KEY=VALUE`.
+pub(crate) struct LabelledQuery<T>(pub(crate) T, pub(crate) Labels);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for LabelledQuery<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        let all = parts.uri.query().unwrap_or_default();
+        let is_label = |pair: &&str| pair.split('=').next() == Some("label");
+        let (labels, others): (Vec<_>, Vec<_>) = all.split('&').partition(is_label);
+        let labels: GivenLabels = of_query(&labels.join("&"))?;
+        Ok(Self(of_query(&others.join("&"))?, label::given(&labels)?))
     }
 }
 
@@ -108,17 +137,23 @@ pub(crate) fn described(description: Option<String>) -> Result<Option<String>, A
 /// How many entries a page has if the request doesn't say.
 const PAGE_DEFAULT: u32 = 100;
 
-/// The page that a query asks for.
-pub(crate) fn page<I: std::str::FromStr<Err: ToString>>(
-    query: &berth_api_types::PageQuery,
-) -> Result<Page<I>, ApiError> {
-    let limit = query.limit.unwrap_or(PAGE_DEFAULT);
+/// How many entries a page is to have.
+pub(crate) fn limit(asked: Option<u32>) -> Result<u32, ApiError> {
+    let limit = asked.unwrap_or(PAGE_DEFAULT);
     if !(1..=PAGE_MAX).contains(&limit) {
         return Err(ApiError::invalid(
             "limit",
             format!("{limit} is not between 1 and {PAGE_MAX}"),
         ));
     }
+    Ok(limit)
+}
+
+/// The page that a query asks for, of a list that is in the order of ids.
+pub(crate) fn page<I: std::str::FromStr<Err: ToString>>(
+    query: &berth_api_types::PageQuery,
+) -> Result<Page<I>, ApiError> {
+    let limit = limit(query.limit)?;
     let after = query.after.as_deref().map(str::parse).transpose();
     Ok(Page {
         limit,

@@ -4,17 +4,19 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
-use berth_api_types::{ImageListQuery, ImageSettings, ImageView, OperationView, Page, PageQuery, Problem, PullImage};
-use berth_engine::{ImageRecord, NewImage};
-use berth_model::{Code, ImageProperties, Mirror, Visibility};
+use berth_api_types::{GivenLabels, ImageListQuery, ImageSettings, ImageView, OperationView, Page, Problem, PullImage};
+use berth_engine::{ImageFilter, ImageRecord, NewImage};
+use berth_model::{Code, ImageProperties, Mirror, OsFamily, Sort, Visibility};
 use futures::TryStreamExt as _;
 use tokio_util::io::{ReaderStream, StreamReader, SyncIoBridge};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::auth::{Caller, Scope};
-use crate::extract::{Body, By, Query, page, paged};
+use crate::extract::{Body, By, LabelledQuery, Query};
+use crate::extract_list::{list_by, page_of, word};
 use crate::instance::accepted;
+use crate::label::LabelsOf;
 use crate::problem::ApiError;
 use crate::{App, views};
 
@@ -27,29 +29,42 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
 }
 
 /// Lists images, oldest first.
-#[utoipa::path(get, path = "/v1/images", params(ImageListQuery), responses((status = 200, body = Page<ImageView>)))]
+#[utoipa::path(get, path = "/v1/images", params(ImageListQuery),
+    responses((status = 200, body = Page<ImageView>), (status = "4XX", body = Problem)))]
 async fn list(
     State(app): State<App>,
     scope: Scope,
     Query(query): Query<ImageListQuery>,
 ) -> Result<Json<Page<ImageView>>, ApiError> {
-    let (limit, after) = (query.limit, query.after);
-    let page = page(&PageQuery { limit, after })?;
-    let limit = page.limit;
-    let images = app.engine.list_images(&scope.project, query.visibility, page).await?;
-    let items = images.iter().map(views::image).collect();
-    Ok(Json(paged(items, limit, |image: &ImageView| image.id.to_string())))
+    let by = list_by(&query, Sort::OLDEST)?;
+    let filter = ImageFilter {
+        visibility: word(
+            "visibility",
+            query.visibility.as_deref(),
+            Visibility::ALL,
+            Visibility::as_str,
+        )?,
+        os: word("os", query.os.as_deref(), OsFamily::ALL, OsFamily::as_str)?,
+    };
+    let listed = app.engine.list_images(&scope.project, filter, &by).await?;
+    let labels = LabelsOf::read(&app, listed.items.iter().map(|image| image.id)).await?;
+    Ok(Json(page_of(listed, |image| views::image(image, &labels))))
+}
+
+async fn shown(app: &App, image: &ImageRecord) -> Result<Json<ImageView>, ApiError> {
+    let labels = LabelsOf::read(app, [image.id]).await?;
+    Ok(Json(views::image(image, &labels)))
 }
 
 /// Imports an image: the body is the file, qcow2, raw, vmdk, vdi, vhd or vhdx.
-#[utoipa::path(post, path = "/v1/images", params(ImageSettings),
+#[utoipa::path(post, path = "/v1/images", params(ImageSettings, GivenLabels),
     request_body(content = Vec<u8>, content_type = "application/octet-stream"),
     responses((status = 201, body = ImageView), (status = "4XX", body = Problem)))]
 async fn import(
     State(app): State<App>,
     scope: Scope,
     caller: Caller,
-    Query(settings): Query<ImageSettings>,
+    LabelledQuery(settings, labels): LabelledQuery<ImageSettings>,
     headers: HeaderMap,
     body: axum::body::Body,
 ) -> Result<(StatusCode, Json<ImageView>), ApiError> {
@@ -63,6 +78,7 @@ async fn import(
         name: name.ok_or_else(|| ApiError::invalid("name", "an image needs one"))?,
         visibility: settings.visibility.unwrap_or_default(),
         properties: ImageProperties::default(),
+        labels,
     };
     settings.apply(&mut new.properties);
     may_make(&caller, new.visibility)?;
@@ -70,7 +86,7 @@ async fn import(
         .engine
         .import_image(&scope.project, new, Box::new(reader), length)
         .await?;
-    Ok((StatusCode::CREATED, Json(views::image(&image))))
+    Ok((StatusCode::CREATED, shown(&app, &image).await?))
 }
 
 /// Has the daemon fetch an image: from the catalog by name, or from an address. It goes on where it was left if the
@@ -127,6 +143,7 @@ async fn pull(
         name,
         visibility,
         properties,
+        labels: body.labels,
     };
     Ok(accepted(&app.engine.pull_image(&scope.project, new, pull, &by).await?))
 }
@@ -156,12 +173,10 @@ async fn show(
     scope: Scope,
     Path(reference): Path<String>,
 ) -> Result<Json<ImageView>, ApiError> {
-    Ok(Json(views::image(
-        &app.engine.find_image(&scope.project, &reference).await?,
-    )))
+    shown(&app, &app.engine.find_image(&scope.project, &reference).await?).await
 }
 
-/// Changes the name, the visibility or properties of an image: only what is given. What shapes the domain reaches the
+/// Changes the name, the visibility, properties or labels of an image: only what is given. What shapes the domain reaches the
 /// instances made of it when they are next switched on.
 #[utoipa::path(patch, path = "/v1/images/{image}", params(("image" = String, description = "name or id")),
     request_body = ImageSettings,
@@ -176,15 +191,16 @@ async fn change(
     let image = app.engine.find_image(&scope.project, &reference).await?;
     may_change(&caller, &scope, &image)?;
     may_make(&caller, settings.visibility.unwrap_or_default())?;
-    let change = |image: &mut berth_engine::ImageRecord| {
+    let labels = settings.labels.clone();
+    let change = |image: &mut ImageRecord| {
         if let Some(name) = &settings.name {
             image.name = name.clone();
         }
         image.visibility = settings.visibility.unwrap_or(image.visibility);
         settings.apply(&mut image.properties);
     };
-    let image = app.engine.change_image(image.id, change).await?;
-    Ok(Json(views::image(&image)))
+    let image = app.engine.change_image(image.id, change, &labels).await?;
+    shown(&app, &image).await
 }
 
 /// Deletes an image that no volume is built on.

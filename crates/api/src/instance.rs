@@ -7,11 +7,13 @@ use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use berth_api_types::{
-    CreateInstances, Created, InstanceView, NicOfInstance, OperationView, Page, PageQuery, Problem, PublicIpOfInstance,
-    RebootInstance, StopInstance, VolumeOfInstance,
+    ChangeLabels, CreateInstances, Created, InstanceQuery, InstanceView, NicOfInstance, OperationView, Page, Problem,
+    PublicIpOfInstance, RebootInstance, StopInstance, VolumeOfInstance,
 };
-use berth_engine::{InstanceRecord, NewOrExisting, StopRequest, WantedNic, WantedPublicIp, WantedVolume};
-use berth_model::{Kind, Need, Policy, Reach};
+use berth_engine::{
+    InstanceFilter, InstanceRecord, Labelled, NewOrExisting, StopRequest, WantedNic, WantedPublicIp, WantedVolume,
+};
+use berth_model::{InstanceState, Kind, Need, Policy, Reach, Sort};
 use serde::Deserialize;
 use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
@@ -19,14 +21,16 @@ use utoipa_axum::routes;
 
 use crate::audit::Begun;
 use crate::auth::{Caller, Right, Scope};
-use crate::extract::{Body, By, MaybeBody, Query, page, paged};
+use crate::extract::{Body, By, MaybeBody, Query};
+use crate::extract_list::{known, list_by, page_of, word};
+use crate::label::LabelsOf;
 use crate::problem::ApiError;
-use crate::{App, stream, views};
+use crate::{App, label, stream, views};
 
 pub(crate) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(list, create))
-        .routes(routes!(show, delete))
+        .routes(routes!(show, change, delete))
         .routes(routes!(start))
         .routes(routes!(stop))
         .routes(routes!(reboot))
@@ -36,19 +40,35 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
 }
 
 /// Lists instances, oldest first.
-#[utoipa::path(get, path = "/v1/instances", params(PageQuery), responses((status = 200, body = Page<InstanceView>)))]
+#[utoipa::path(get, path = "/v1/instances", params(InstanceQuery),
+    responses((status = 200, body = Page<InstanceView>), (status = "4XX", body = Problem)))]
 async fn list(
     State(app): State<App>,
     scope: Scope,
-    Query(query): Query<PageQuery>,
+    Query(query): Query<InstanceQuery>,
 ) -> Result<Json<Page<InstanceView>>, ApiError> {
-    let page = page(&query)?;
-    let limit = page.limit;
-    let details = app.engine.list_instances(&scope.project, page).await?;
-    let items = details.iter().map(views::instance).collect();
-    Ok(Json(paged(items, limit, |instance: &InstanceView| {
-        instance.id.to_string()
-    })))
+    let by = list_by(&query, Sort::OLDEST)?;
+    let state = word(
+        "state",
+        query.state.as_deref(),
+        InstanceState::ALL,
+        InstanceState::as_str,
+    )?;
+    let settings = app.engine.settings();
+    let types: Vec<_> = settings.types.iter().map(|known| known.name.as_str()).collect();
+    let instance_type = known("type", query.r#type, &types)?;
+    let image = match &query.image {
+        Some(image) => Some(app.engine.find_image(&scope.project, image).await?.id),
+        None => None,
+    };
+    let filter = InstanceFilter {
+        state,
+        instance_type,
+        image,
+    };
+    let listed = app.engine.list_instances(&scope.project, &filter, &by).await?;
+    let labels = LabelsOf::read(&app, listed.items.iter().map(|detail| detail.instance.id)).await?;
+    Ok(Json(page_of(listed, |detail| views::instance(detail, &labels))))
 }
 
 /// Accepts new instances: all of them or none.
@@ -88,6 +108,7 @@ async fn create(
         nics: body.nics.into_iter().map(wanted_nic).collect::<Result<_, _>>()?,
         groups: body.security_groups,
         public_ip: body.public_ip.map(wanted_public_ip).transpose()?,
+        labels: body.labels,
     };
     let operations = app.engine.create_instances(&scope.project, request, &by).await?;
     let created = Created {
@@ -125,11 +146,27 @@ async fn show(
     scope: Scope,
     Path(reference): Path<String>,
 ) -> Result<Json<InstanceView>, ApiError> {
-    let detail = app
-        .engine
-        .describe_instance(find(&app, &scope, &reference).await?)
-        .await?;
-    Ok(Json(views::instance(&detail)))
+    shown(&app, find(&app, &scope, &reference).await?).await
+}
+
+/// Changes the labels of an instance; all else that is changed of it is an action.
+#[utoipa::path(patch, path = "/v1/instances/{instance}", params(("instance" = String, description = "name or id")),
+    request_body = ChangeLabels, responses((status = 200, body = InstanceView), (status = "4XX", body = Problem)))]
+async fn change(
+    State(app): State<App>,
+    scope: Scope,
+    Path(reference): Path<String>,
+    Body(body): Body<ChangeLabels>,
+) -> Result<Json<InstanceView>, ApiError> {
+    let instance = find(&app, &scope, &reference).await?;
+    label::change(&app, Labelled::Instance(instance.id), &body.labels).await?;
+    shown(&app, instance).await
+}
+
+async fn shown(app: &App, instance: InstanceRecord) -> Result<Json<InstanceView>, ApiError> {
+    let labels = LabelsOf::read(app, [instance.id]).await?;
+    let detail = app.engine.describe_instance(instance).await?;
+    Ok(Json(views::instance(&detail, &labels)))
 }
 
 /// Deletes an instance, from any state; cancels the operation in flight.

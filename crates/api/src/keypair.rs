@@ -3,33 +3,37 @@
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use berth_api_types::{CreateKeyPair, CreatedKeyPair, KeyPairView, Page, PageQuery, Problem};
+use berth_api_types::{ChangeLabels, CreateKeyPair, CreatedKeyPair, KeyPairView, NamedQuery, Page, Problem};
+use berth_engine::{KeyPairRecord, Labelled};
+use berth_model::Sort;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::auth::{Caller, Scope};
-use crate::extract::{Body, Query, page, paged};
+use crate::extract::{Body, Query};
+use crate::extract_list::{list_by, page_of};
+use crate::label::LabelsOf;
 use crate::problem::ApiError;
-use crate::{App, views};
+use crate::{App, label, views};
 
 pub(crate) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(list, create))
-        .routes(routes!(show, delete))
+        .routes(routes!(show, change, delete))
 }
 
 /// Lists key pairs, oldest first.
-#[utoipa::path(get, path = "/v1/keypairs", params(PageQuery), responses((status = 200, body = Page<KeyPairView>)))]
+#[utoipa::path(get, path = "/v1/keypairs", params(NamedQuery),
+    responses((status = 200, body = Page<KeyPairView>), (status = "4XX", body = Problem)))]
 async fn list(
     State(app): State<App>,
     scope: Scope,
-    Query(query): Query<PageQuery>,
+    Query(query): Query<NamedQuery>,
 ) -> Result<Json<Page<KeyPairView>>, ApiError> {
-    let page = page(&query)?;
-    let limit = page.limit;
-    let keys = app.engine.list_keypairs(&scope.project, page).await?;
-    let items = keys.iter().map(views::keypair).collect();
-    Ok(Json(paged(items, limit, |key: &KeyPairView| key.id.to_string())))
+    let by = list_by(&query, Sort::OLDEST)?;
+    let listed = app.engine.list_keypairs(&scope.project, &by).await?;
+    let labels = LabelsOf::read(&app, listed.items.iter().map(|key| key.id)).await?;
+    Ok(Json(page_of(listed, |key| views::keypair(key, &labels))))
 }
 
 /// Imports a public key, or makes a pair and shows its private half this once.
@@ -43,10 +47,16 @@ async fn create(
 ) -> Result<(StatusCode, Json<CreatedKeyPair>), ApiError> {
     let made = app
         .engine
-        .create_keypair(&scope.project, body.name, body.public_key.as_deref(), &caller.user)
+        .create_keypair(
+            &scope.project,
+            body.name,
+            body.public_key.as_deref(),
+            (&caller.user, &body.labels),
+        )
         .await?;
+    let labels = LabelsOf::read(&app, [made.record.id]).await?;
     let created = CreatedKeyPair {
-        key_pair: views::keypair(&made.record),
+        key_pair: views::keypair(&made.record, &labels),
         private_key: made.private_key,
     };
     Ok((StatusCode::CREATED, Json(created)))
@@ -60,9 +70,26 @@ async fn show(
     scope: Scope,
     Path(reference): Path<String>,
 ) -> Result<Json<KeyPairView>, ApiError> {
-    Ok(Json(views::keypair(
-        &app.engine.find_keypair(&scope.project, &reference).await?,
-    )))
+    shown(&app, &app.engine.find_keypair(&scope.project, &reference).await?).await
+}
+
+/// Changes the labels of a key pair.
+#[utoipa::path(patch, path = "/v1/keypairs/{keypair}", params(("keypair" = String, description = "name or id")),
+    request_body = ChangeLabels, responses((status = 200, body = KeyPairView), (status = "4XX", body = Problem)))]
+async fn change(
+    State(app): State<App>,
+    scope: Scope,
+    Path(reference): Path<String>,
+    Body(body): Body<ChangeLabels>,
+) -> Result<Json<KeyPairView>, ApiError> {
+    let key = app.engine.find_keypair(&scope.project, &reference).await?;
+    label::change(&app, Labelled::KeyPair(key.id), &body.labels).await?;
+    shown(&app, &key).await
+}
+
+async fn shown(app: &App, key: &KeyPairRecord) -> Result<Json<KeyPairView>, ApiError> {
+    let labels = LabelsOf::read(app, [key.id]).await?;
+    Ok(Json(views::keypair(key, &labels)))
 }
 
 /// Forgets a key pair. Instances that have it keep it.

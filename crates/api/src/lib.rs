@@ -19,6 +19,8 @@ mod dry_run;
 mod etag;
 mod event;
 mod extract;
+mod extract_list;
+mod fields;
 mod gzip;
 mod health;
 mod history;
@@ -27,6 +29,7 @@ mod image;
 mod instance;
 mod instance_type;
 mod keypair;
+mod label;
 mod lifecycle;
 mod linger;
 mod metadata;
@@ -101,6 +104,7 @@ pub fn openapi() -> Document {
 /// The router that serves the API.
 pub fn router(engine: Engine, about: About, auth: AuthSettings, audit: Audit) -> Router {
     let (router, document) = document::described().split_for_parts();
+    let known = Arc::new(fields::Fields::of(&document));
     let app = App {
         engine,
         about: Arc::new(about),
@@ -123,6 +127,7 @@ pub fn router(engine: Engine, about: About, auth: AuthSettings, audit: Audit) ->
         .layer(from_fn_with_state(etags, etag::etag))
         .layer(from_fn_with_state(app.clone(), once::once))
         .layer(from_fn_with_state(app.clone(), parameters::known))
+        .layer(from_fn_with_state(known, fields::choose))
         .layer(guard())
         .layer(DefaultBodyLimit::max(BODY_MAX))
         .layer(from_fn(gzip::plain))

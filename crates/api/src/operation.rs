@@ -5,15 +5,15 @@ use std::time::Duration;
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::response::Response;
-use berth_api_types::{OperationView, Page, PageQuery, Problem, ProgressView, Wait};
-use berth_model::{InstanceId, OperationId};
-use serde::Deserialize;
-use utoipa::IntoParams;
+use berth_api_types::{OperationQuery, OperationView, Page, Problem, ProgressView, Wait};
+use berth_engine::{OperationFilter, Phase};
+use berth_model::{InstanceId, OperationId, Work};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::auth::Scope;
-use crate::extract::{By, Query, page, paged};
+use crate::extract::{By, Query};
+use crate::extract_list::{known, nameless_by, page_of, word};
 use crate::instance::accepted;
 use crate::problem::ApiError;
 use crate::{App, views};
@@ -31,63 +31,62 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(cancel))
 }
 
-/// Which operations are wanted.
-#[derive(Debug, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-#[serde(deny_unknown_fields)]
-struct Wanted {
-    /// Only those of this instance: its name or id.
-    instance: Option<String>,
-    /// Only those of this volume: its name or id.
-    volume: Option<String>,
-    /// The most entries on the page: 1 to 500, 100 if not given.
-    #[param(minimum = 1, maximum = 500)]
-    limit: Option<u32>,
-    /// Only entries after this one.
-    after: Option<String>,
-}
-
 /// Lists operations, oldest first.
-#[utoipa::path(get, path = "/v1/operations", params(Wanted),
+#[utoipa::path(get, path = "/v1/operations", params(OperationQuery),
     responses((status = 200, body = Page<OperationView>), (status = "4XX", body = Problem)))]
 async fn list(
     State(app): State<App>,
     scope: Scope,
-    Query(query): Query<Wanted>,
+    Query(query): Query<OperationQuery>,
 ) -> Result<Json<Page<OperationView>>, ApiError> {
-    let page = page(&PageQuery {
-        limit: query.limit,
-        after: query.after,
-    })?;
-    let limit = page.limit;
-    // An id is taken as it is: the operations of what is gone are still there.
+    let by = nameless_by(&query)?;
+    let action = known("action", query.action.clone(), &Work::actions())?;
+    let outcomes = [
+        Phase::Running,
+        Phase::Undoing,
+        Phase::Succeeded,
+        Phase::Failed,
+        Phase::Cancelled,
+    ];
+    let filter = OperationFilter {
+        actions: action.map(|action| Work::words_of(&action)),
+        phase: word("outcome", query.outcome.as_deref(), &outcomes, Phase::as_str)?,
+        subject: subject(&app, &scope, &query).await?,
+    };
+    let listed = app.engine.list_operations(scope.only(), &filter, &by).await?;
+    Ok(Json(page_of(listed, views::operation)))
+}
+
+/// What operations are asked for of. An id is taken as it is: the operations of what is gone are still there.
+async fn subject(app: &App, scope: &Scope, query: &OperationQuery) -> Result<Option<String>, ApiError> {
     let id = |reference: &str| reference.parse::<InstanceId>().ok().map(|id| id.to_string());
-    let subject = match (query.instance, query.volume) {
-        (Some(_), Some(_)) => return Err(ApiError::invalid("volume", "give an instance or a volume, not both")),
-        (Some(reference), None) => match id(&reference) {
-            Some(id) => Some(id),
-            None => Some(
+    match (&query.instance, &query.volume, &query.resource) {
+        (None, None, None) => Ok(None),
+        (Some(reference), None, None) => match id(reference) {
+            Some(id) => Ok(Some(id)),
+            None => Ok(Some(
                 app.engine
-                    .find_instance(&scope.project, &reference)
+                    .find_instance(&scope.project, reference)
                     .await?
                     .id
                     .to_string(),
-            ),
+            )),
         },
-        (None, Some(reference)) => match id(&reference) {
-            Some(id) => Some(id),
-            None => Some(app.engine.find_volume(&scope.project, &reference).await?.id.to_string()),
+        (None, Some(reference), None) => match id(reference) {
+            Some(id) => Ok(Some(id)),
+            None => Ok(Some(
+                app.engine.find_volume(&scope.project, reference).await?.id.to_string(),
+            )),
         },
-        (None, None) => None,
-    };
-    let operations = app
-        .engine
-        .list_operations(scope.only(), subject.as_deref(), page)
-        .await?;
-    let items = operations.iter().map(views::operation).collect();
-    Ok(Json(paged(items, limit, |operation: &OperationView| {
-        operation.id.to_string()
-    })))
+        (None, None, Some(reference)) => id(reference)
+            .map(Some)
+            .ok_or_else(|| ApiError::invalid("resource", format!("'{}' is no id", reference.escape_debug()))),
+        (Some(_), Some(_), None) => Err(ApiError::invalid("volume", "give an instance or a volume, not both")),
+        _ => Err(ApiError::invalid(
+            "resource",
+            "give it alone, or an instance, or a volume",
+        )),
+    }
 }
 
 /// Shows an operation.

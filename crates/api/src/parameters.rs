@@ -131,7 +131,7 @@ mod tests {
             "{}",
             list("=")
         );
-        let none = said(&Method::GET, "/healthz", "quick");
+        let none = said(&Method::GET, "/v1/openapi.json", "quick");
         assert_eq!(none, "quick: there is no such parameter: this takes none");
     }
 }

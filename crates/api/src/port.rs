@@ -4,15 +4,17 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use berth_api_types::{
-    AttachPort, ChangePort, CountersView, CreatePort, GivePublicIp, Page, PageQuery, PortQuery, PortView, Problem,
-    PublicIpView,
+    AttachPort, ChangePort, CountersView, CreatePort, GivePublicIp, Page, PortQuery, PortView, Problem, PublicIpView,
 };
 use berth_engine::{Counters, PortChange, PortDetail, PortFilter, PortRecord};
+use berth_model::{PortState, Sort};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::auth::Scope;
-use crate::extract::{Body, MaybeBody, Query, page, paged};
+use crate::extract::{Body, MaybeBody, Query};
+use crate::extract_list::{instance, list_by, page_of, vpc, word};
+use crate::label::LabelsOf;
 use crate::problem::ApiError;
 use crate::{App, public_ip};
 
@@ -25,7 +27,7 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(give_public_ip))
 }
 
-fn view(detail: &PortDetail) -> PortView {
+fn view(detail: &PortDetail, labels: &LabelsOf) -> PortView {
     let port = &detail.port;
     PortView {
         id: port.id,
@@ -45,6 +47,7 @@ fn view(detail: &PortDetail) -> PortView {
         public_ip: detail.public,
         delete_on_termination: port.delete_on_termination,
         counters: None,
+        labels: labels.of(&port.id),
         created_at: port.created_at,
     }
 }
@@ -67,7 +70,8 @@ async fn find(app: &App, scope: &Scope, reference: &str) -> Result<PortRecord, A
 /// A port as it is now.
 async fn now(app: &App, scope: &Scope, port: &PortRecord) -> Result<Json<PortView>, ApiError> {
     let port = find(app, scope, &port.id.to_string()).await?;
-    Ok(Json(view(&app.engine.describe_port(port).await?)))
+    let labels = LabelsOf::read(app, [port.id]).await?;
+    Ok(Json(view(&app.engine.describe_port(port).await?, &labels)))
 }
 
 /// Lists ports, oldest first.
@@ -78,23 +82,20 @@ async fn list(
     scope: Scope,
     Query(query): Query<PortQuery>,
 ) -> Result<Json<Page<PortView>>, ApiError> {
-    let mut filter = PortFilter::default();
-    if let Some(instance) = &query.instance {
-        filter.instance = Some(app.engine.find_instance(&scope.project, instance).await?.id);
-    }
-    if let Some(vpc) = &query.vpc {
-        filter.vpc = Some(app.engine.find_vpc(&scope.project, Some(vpc)).await?.id);
-    }
+    let by = list_by(&query, Sort::OLDEST)?;
+    let mut filter = PortFilter {
+        state: word("state", query.state.as_deref(), PortState::ALL, PortState::as_str)?,
+        instance: instance(&app, &scope, query.instance.as_deref()).await?,
+        vpc: vpc(&app, &scope, query.vpc.as_deref()).await?,
+        subnet: None,
+    };
     if let Some(subnet) = &query.subnet {
         let found = app.engine.find_subnet(&scope.project, subnet, filter.vpc).await?;
         filter.subnet = Some(found.id);
     }
-    let (limit, after) = (query.limit, query.after);
-    let page = page(&PageQuery { limit, after })?;
-    let limit = page.limit;
-    let details = app.engine.list_ports(&scope.project, filter, page).await?;
-    let items = details.iter().map(view).collect();
-    Ok(Json(paged(items, limit, |port: &PortView| port.id.to_string())))
+    let listed = app.engine.list_ports(&scope.project, filter, &by).await?;
+    let labels = LabelsOf::read(&app, listed.items.iter().map(|detail| detail.port.id)).await?;
+    Ok(Json(page_of(listed, |detail| view(detail, &labels))))
 }
 
 /// Makes a port that no instance has yet: its address and its MAC are kept for it.
@@ -112,6 +113,7 @@ async fn create(
         mac: body.mac,
         groups: body.security_groups,
         pairs: body.address_pairs,
+        labels: body.labels,
     };
     let port = app.engine.create_port(&scope.project, new).await?;
     Ok((StatusCode::CREATED, now(&app, &scope, &port).await?))
@@ -123,7 +125,8 @@ async fn create(
 async fn show(State(app): State<App>, scope: Scope, Path(reference): Path<String>) -> Result<Json<PortView>, ApiError> {
     let port = find(&app, &scope, &reference).await?;
     let counters = app.engine.port_counters(&port).await?;
-    let mut shown = view(&app.engine.describe_port(port).await?);
+    let labels = LabelsOf::read(&app, [port.id]).await?;
+    let mut shown = view(&app.engine.describe_port(port).await?, &labels);
     shown.counters = counters.map(counted);
     Ok(Json(shown))
 }
@@ -143,6 +146,7 @@ async fn change(
         groups: body.security_groups,
         pairs: body.address_pairs,
         delete_on_termination: body.delete_on_termination,
+        labels: body.labels,
     };
     app.engine.change_port(&port, change).await?;
     now(&app, &scope, &port).await
@@ -203,5 +207,5 @@ async fn give_public_ip(
     MaybeBody(body): MaybeBody<GivePublicIp>,
 ) -> Result<(StatusCode, Json<PublicIpView>), ApiError> {
     let port = find(&app, &scope, &reference).await?;
-    public_ip::give(&app, &port, body.pool.as_deref()).await
+    public_ip::give(&app, &port, body).await
 }

@@ -3,15 +3,19 @@
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use berth_api_types::{ChangeProject, CreateProject, MemberView, Page, PageQuery, Problem, ProjectView, SetMember};
+use berth_api_types::{
+    ChangeProject, CreateProject, MemberView, NamedQuery, Page, PageQuery, Problem, ProjectView, SetMember,
+};
 use berth_engine::{MemberRecord, ProjectRecord};
-use berth_model::{Name, Power, Role, User};
+use berth_model::{Power, Role, Sort, User};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::App;
 use crate::auth::{Caller, Scope};
 use crate::extract::{Body, Query, described, page, paged};
+use crate::extract_list::{list_by, page_of};
+use crate::label::LabelsOf;
 use crate::problem::ApiError;
 
 pub(crate) fn routes() -> OpenApiRouter<App> {
@@ -22,11 +26,12 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(set_member, remove_member))
 }
 
-fn view(project: &ProjectRecord, role: Option<Role>) -> ProjectView {
+fn view(project: &ProjectRecord, role: Option<Role>, labels: &LabelsOf) -> ProjectView {
     ProjectView {
         name: project.name.clone(),
         description: project.description.clone(),
         role,
+        labels: labels.of(&project.name),
         created_at: project.created_at,
     }
 }
@@ -48,33 +53,34 @@ fn role(scope: &Scope) -> Option<Role> {
     }
 }
 
-/// Lists the projects that you are in, by name; for the operator all of them.
-#[utoipa::path(get, path = "/v1/projects", params(PageQuery), responses((status = 200, body = Page<ProjectView>)))]
+/// Lists the projects that you are in, by name if no other order is asked for; for the operator all of them.
+#[utoipa::path(get, path = "/v1/projects", params(NamedQuery),
+    responses((status = 200, body = Page<ProjectView>), (status = "4XX", body = Problem)))]
 async fn list(
     State(app): State<App>,
     caller: Caller,
-    Query(query): Query<PageQuery>,
+    Query(query): Query<NamedQuery>,
 ) -> Result<Json<Page<ProjectView>>, ApiError> {
-    let page = page::<Name>(&query)?;
-    let limit = page.limit;
+    let by = list_by(&query, Sort::NAME)?;
     let roles = app.engine.memberships(&caller.user).await?;
-    let member = (!caller.operator).then_some(&caller.user);
-    let projects = match caller.limits() {
-        // A token's project is all there is for it.
-        Some((only, _)) if roles.iter().any(|member| member.project == *only) && page.after.is_none() => {
-            vec![app.engine.find_project(only).await?]
-        }
-        Some(_) => Vec::new(),
-        None => app.engine.list_projects(member, page).await?,
-    };
+    let limits = caller.limits();
+    // A token's project is all there is for it, while its user is in it.
+    let member = (!caller.operator || limits.is_some()).then_some(&caller.user);
+    let only = limits.map(|(only, _)| only.as_str());
+    let listed = app.engine.list_projects(member, only, &by).await?;
     let role_in = |project: &ProjectRecord| {
         let found = roles.iter().find(|member| member.project == project.name.as_str())?;
         Some(caller.limits().map_or(found.role, |(_, most)| found.role.min(*most)))
     };
-    let items = projects.iter().map(|project| view(project, role_in(project))).collect();
-    Ok(Json(paged(items, limit, |project: &ProjectView| {
-        project.name.to_string()
+    let labels = LabelsOf::read(&app, listed.items.iter().map(|project| &project.name)).await?;
+    Ok(Json(page_of(listed, |project| {
+        view(project, role_in(project), &labels)
     })))
+}
+
+async fn shown(app: &App, project: &ProjectRecord, role: Option<Role>) -> Result<Json<ProjectView>, ApiError> {
+    let labels = LabelsOf::read(app, [&project.name]).await?;
+    Ok(Json(view(project, role, &labels)))
 }
 
 /// Makes a project.
@@ -85,8 +91,11 @@ async fn create(
     Body(body): Body<CreateProject>,
 ) -> Result<(StatusCode, Json<ProjectView>), ApiError> {
     let description = described(body.description)?.unwrap_or_default();
-    let project = app.engine.create_project(&body.name, &description).await?;
-    Ok((StatusCode::CREATED, Json(view(&project, None))))
+    let project = app
+        .engine
+        .create_project(&body.name, &description, &body.labels)
+        .await?;
+    Ok((StatusCode::CREATED, shown(&app, &project, None).await?))
 }
 
 /// Shows a project that you are in.
@@ -94,10 +103,10 @@ async fn create(
     responses((status = 200, body = ProjectView), (status = "4XX", body = Problem)))]
 async fn show(State(app): State<App>, scope: Scope) -> Result<Json<ProjectView>, ApiError> {
     let project = app.engine.find_project(&scope.project).await?;
-    Ok(Json(view(&project, role(&scope))))
+    shown(&app, &project, role(&scope)).await
 }
 
-/// Says anew what a project is for.
+/// Says anew what a project is for, or changes its labels.
 #[utoipa::path(patch, path = "/v1/projects/{project}", params(("project" = String, description = "name")),
     request_body = ChangeProject, responses((status = 200, body = ProjectView), (status = "4XX", body = Problem)))]
 async fn change(
@@ -105,9 +114,12 @@ async fn change(
     Path(name): Path<String>,
     Body(body): Body<ChangeProject>,
 ) -> Result<Json<ProjectView>, ApiError> {
-    let description = described(Some(body.description))?.unwrap_or_default();
-    let project = app.engine.describe_project(&name, &description).await?;
-    Ok(Json(view(&project, None)))
+    let description = described(body.description)?;
+    let project = app
+        .engine
+        .change_project(&name, description.as_deref(), &body.labels)
+        .await?;
+    shown(&app, &project, None).await
 }
 
 /// Deletes a project that has nothing left but its default network, its members, their key pairs and tokens.

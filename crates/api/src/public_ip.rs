@@ -4,28 +4,32 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use berth_api_types::{
-    AllocatePublicIp, AttachPublicIp, GivePublicIp, Page, PageQuery, Problem, PublicIpPoolView, PublicIpView,
+    AllocatePublicIp, AttachPublicIp, ChangeLabels, GivePublicIp, Page, Problem, PublicIpPoolView, PublicIpQuery,
+    PublicIpView,
 };
-use berth_engine::{PoolDetail, PortRecord, PublicIpDetail, PublicIpRecord};
+use berth_engine::{Labelled, PoolDetail, PortRecord, PublicIpDetail, PublicIpFilter, PublicIpRecord};
+use berth_model::PublicIpKind;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::App;
 use crate::auth::Scope;
-use crate::extract::{Body, MaybeBody, Query, page, paged};
+use crate::extract::{Body, MaybeBody, Query};
+use crate::extract_list::{known, nameless_by, page_of, word};
+use crate::label::LabelsOf;
 use crate::problem::ApiError;
+use crate::{App, label};
 
 pub(crate) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(list, allocate))
-        .routes(routes!(show, release))
+        .routes(routes!(show, change, release))
         .routes(routes!(attach))
         .routes(routes!(detach))
         .routes(routes!(give_instance))
         .routes(routes!(pools))
 }
 
-fn view(detail: &PublicIpDetail) -> PublicIpView {
+fn view(detail: &PublicIpDetail, labels: &LabelsOf) -> PublicIpView {
     let public = &detail.public;
     PublicIpView {
         id: public.id,
@@ -37,6 +41,7 @@ fn view(detail: &PublicIpDetail) -> PublicIpView {
         instance: detail.instance.as_ref().map(|(id, _)| *id),
         instance_name: detail.instance.as_ref().map(|(_, name)| name.clone()),
         private_address: detail.port.as_ref().map(|port| port.address),
+        labels: labels.of(&public.id),
         created_at: public.created_at,
     }
 }
@@ -56,32 +61,39 @@ async fn find(app: &App, scope: &Scope, reference: &str) -> Result<PublicIpRecor
 }
 
 async fn shown(app: &App, public: PublicIpRecord) -> Result<Json<PublicIpView>, ApiError> {
-    Ok(Json(view(&app.engine.describe_public_ip(public).await?)))
+    let labels = LabelsOf::read(app, [public.id]).await?;
+    Ok(Json(view(&app.engine.describe_public_ip(public).await?, &labels)))
 }
 
 /// Gives a port an ephemeral public IP.
 pub(crate) async fn give(
     app: &App,
     port: &PortRecord,
-    pool: Option<&str>,
+    GivePublicIp { pool, labels }: GivePublicIp,
 ) -> Result<(StatusCode, Json<PublicIpView>), ApiError> {
-    let public = app.engine.give_public_ip(port, pool).await?;
+    let public = app.engine.give_public_ip(port, pool.as_deref(), labels).await?;
     Ok((StatusCode::CREATED, shown(app, public).await?))
 }
 
 /// Lists public IPs, oldest first.
-#[utoipa::path(get, path = "/v1/public-ips", params(PageQuery),
-    responses((status = 200, body = Page<PublicIpView>)))]
+#[utoipa::path(get, path = "/v1/public-ips", params(PublicIpQuery),
+    responses((status = 200, body = Page<PublicIpView>), (status = "4XX", body = Problem)))]
 async fn list(
     State(app): State<App>,
     scope: Scope,
-    Query(query): Query<PageQuery>,
+    Query(query): Query<PublicIpQuery>,
 ) -> Result<Json<Page<PublicIpView>>, ApiError> {
-    let page = page(&query)?;
-    let limit = page.limit;
-    let details = app.engine.list_public_ips(&scope.project, page).await?;
-    let items = details.iter().map(view).collect();
-    Ok(Json(paged(items, limit, |public: &PublicIpView| public.id.to_string())))
+    let by = nameless_by(&query)?;
+    let settings = app.engine.settings();
+    let pools: Vec<_> = settings.pools.iter().map(|pool| pool.name.as_str()).collect();
+    let filter = PublicIpFilter {
+        kind: word("kind", query.kind.as_deref(), PublicIpKind::ALL, PublicIpKind::as_str)?,
+        attached: query.attached,
+        pool: known("pool", query.pool, &pools)?,
+    };
+    let listed = app.engine.list_public_ips(&scope.project, &filter, &by).await?;
+    let labels = LabelsOf::read(&app, listed.items.iter().map(|detail| detail.public.id)).await?;
+    Ok(Json(page_of(listed, |detail| view(detail, &labels))))
 }
 
 /// Allocates a static public IP, which the project has until it is released.
@@ -94,7 +106,7 @@ async fn allocate(
 ) -> Result<(StatusCode, Json<PublicIpView>), ApiError> {
     let public = app
         .engine
-        .allocate_public_ip(&scope.project, body.pool.as_deref(), body.address)
+        .allocate_public_ip(&scope.project, body.pool.as_deref(), body.address, &body.labels)
         .await?;
     Ok((StatusCode::CREATED, shown(&app, public).await?))
 }
@@ -108,6 +120,20 @@ async fn show(
     Path(reference): Path<String>,
 ) -> Result<Json<PublicIpView>, ApiError> {
     shown(&app, find(&app, &scope, &reference).await?).await
+}
+
+/// Changes the labels of a public IP.
+#[utoipa::path(patch, path = "/v1/public-ips/{address}", params(("address" = String, description = "address or id")),
+    request_body = ChangeLabels, responses((status = 200, body = PublicIpView), (status = "4XX", body = Problem)))]
+async fn change(
+    State(app): State<App>,
+    scope: Scope,
+    Path(reference): Path<String>,
+    Body(body): Body<ChangeLabels>,
+) -> Result<Json<PublicIpView>, ApiError> {
+    let public = find(&app, &scope, &reference).await?;
+    label::change(&app, Labelled::PublicIp(public.id), &body.labels).await?;
+    shown(&app, public).await
 }
 
 /// Gives a static public IP that no port has back to its pool.
@@ -172,7 +198,7 @@ async fn give_instance(
 ) -> Result<(StatusCode, Json<PublicIpView>), ApiError> {
     let instance = app.engine.find_instance(&scope.project, &reference).await?;
     let port = app.engine.primary_port(&instance).await?;
-    give(&app, &port, body.pool.as_deref()).await
+    give(&app, &port, body).await
 }
 
 /// Lists the pools of public IPs, with how much of each is free.

@@ -4,17 +4,19 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use berth_api_types::{
-    ChangeSecurityGroup, CreateRule, CreateSecurityGroup, Page, PageQuery, Problem, RuleView, SecurityGroupQuery,
+    ChangeSecurityGroup, CreateRule, CreateSecurityGroup, Page, Problem, RuleView, SecurityGroupQuery,
     SecurityGroupView,
 };
 use berth_engine::{GroupDetail, GroupRecord, RuleRecord};
-use berth_model::{Direction, Protocol, Remote, Rule, RuleId};
+use berth_model::{Direction, Protocol, Remote, Rule, RuleId, Sort};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::App;
 use crate::auth::Scope;
-use crate::extract::{Body, Query, described, page, paged};
+use crate::extract::{Body, Query, described};
+use crate::extract_list::{list_by, page_of, vpc};
+use crate::label::LabelsOf;
 use crate::problem::ApiError;
 
 pub(crate) fn routes() -> OpenApiRouter<App> {
@@ -25,7 +27,7 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(remove_rule))
 }
 
-fn view(detail: &GroupDetail) -> SecurityGroupView {
+fn view(detail: &GroupDetail, labels: &LabelsOf) -> SecurityGroupView {
     let group = &detail.group;
     SecurityGroupView {
         id: group.id,
@@ -36,6 +38,7 @@ fn view(detail: &GroupDetail) -> SecurityGroupView {
         default: group.default,
         rules: group.rules.iter().map(|rule| rule_view(rule, detail)).collect(),
         ports: detail.ports,
+        labels: labels.of(&group.id),
         created_at: group.created_at,
     }
 }
@@ -69,18 +72,16 @@ async fn list(
     scope: Scope,
     Query(query): Query<SecurityGroupQuery>,
 ) -> Result<Json<Page<SecurityGroupView>>, ApiError> {
-    let vpc = match &query.vpc {
-        Some(vpc) => Some(app.engine.find_vpc(&scope.project, Some(vpc)).await?.id),
-        None => None,
-    };
-    let (limit, after) = (query.limit, query.after);
-    let page = page(&PageQuery { limit, after })?;
-    let limit = page.limit;
-    let details = app.engine.list_groups(&scope.project, vpc, page).await?;
-    let items = details.iter().map(view).collect();
-    Ok(Json(paged(items, limit, |group: &SecurityGroupView| {
-        group.id.to_string()
-    })))
+    let by = list_by(&query, Sort::OLDEST)?;
+    let vpc = vpc(&app, &scope, query.vpc.as_deref()).await?;
+    let listed = app.engine.list_groups(&scope.project, vpc, &by).await?;
+    let labels = LabelsOf::read(&app, listed.items.iter().map(|detail| detail.group.id)).await?;
+    Ok(Json(page_of(listed, |detail| view(detail, &labels))))
+}
+
+async fn shown(app: &App, group: GroupRecord) -> Result<Json<SecurityGroupView>, ApiError> {
+    let labels = LabelsOf::read(app, [group.id]).await?;
+    Ok(Json(view(&app.engine.describe_group(group).await?, &labels)))
 }
 
 /// Makes a security group with one rule: everything out.
@@ -94,10 +95,9 @@ async fn create(
     let named = (body.name, described(body.description)?.unwrap_or_default());
     let group = app
         .engine
-        .create_group(&scope.project, body.vpc.as_deref(), named)
+        .create_group(&scope.project, body.vpc.as_deref(), named, body.labels)
         .await?;
-    let detail = app.engine.describe_group(group).await?;
-    Ok((StatusCode::CREATED, Json(view(&detail))))
+    Ok((StatusCode::CREATED, shown(&app, group).await?))
 }
 
 /// Shows a security group with its rules.
@@ -109,10 +109,10 @@ async fn show(
     Path(reference): Path<String>,
 ) -> Result<Json<SecurityGroupView>, ApiError> {
     let group = find(&app, &scope, &reference).await?;
-    Ok(Json(view(&app.engine.describe_group(group).await?)))
+    shown(&app, group).await
 }
 
-/// Changes the name or the description of a security group.
+/// Changes what is given of a security group: its name, its description, its labels.
 #[utoipa::path(patch, path = "/v1/security-groups/{group}",
     params(("group" = String, description = "name, VPC/NAME or id")), request_body = ChangeSecurityGroup,
     responses((status = 200, body = SecurityGroupView), (status = "4XX", body = Problem)))]
@@ -124,8 +124,11 @@ async fn change(
 ) -> Result<Json<SecurityGroupView>, ApiError> {
     let group = find(&app, &scope, &reference).await?;
     let description = described(body.description)?;
-    let changed = app.engine.change_group(group.id, body.name, description).await?;
-    Ok(Json(view(&app.engine.describe_group(changed).await?)))
+    let changed = app
+        .engine
+        .change_group(group.id, body.name, description, &body.labels)
+        .await?;
+    shown(&app, changed).await
 }
 
 /// Deletes a security group that no port is in and no rule of another one names.

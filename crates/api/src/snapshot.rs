@@ -5,21 +5,25 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use berth_api_types::{
-    CreateSnapshot, OperationView, Page, PageQuery, Problem, SnapshotInstance, SnapshotQuery, SnapshotView,
+    ChangeLabels, CreateSnapshot, OperationView, Page, Problem, SnapshotInstance, SnapshotQuery, SnapshotView,
 };
+use berth_engine::{Labelled, SnapshotFilter, SnapshotRecord};
+use berth_model::Sort;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::auth::Scope;
-use crate::extract::{Body, By, Query, page, paged};
+use crate::extract::{Body, By, Query};
+use crate::extract_list::{list_by, page_of};
 use crate::instance::accepted;
+use crate::label::LabelsOf;
 use crate::problem::ApiError;
-use crate::{App, instance, views};
+use crate::{App, instance, label, views};
 
 pub(crate) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(list, create))
-        .routes(routes!(show, delete))
+        .routes(routes!(show, change, delete))
         .routes(routes!(create_of_instance))
 }
 
@@ -31,11 +35,7 @@ async fn list(
     scope: Scope,
     Query(query): Query<SnapshotQuery>,
 ) -> Result<Json<Page<SnapshotView>>, ApiError> {
-    let page = page(&PageQuery {
-        limit: query.limit,
-        after: query.after,
-    })?;
-    let limit = page.limit;
+    let by = list_by(&query, Sort::OLDEST)?;
     let volume = match query.volume {
         // An id is taken as it is: the snapshots of a volume that is gone are still there.
         Some(reference) => match reference.parse() {
@@ -44,11 +44,11 @@ async fn list(
         },
         None => None,
     };
-    let snapshots = app.engine.list_snapshots(&scope.project, volume, page).await?;
-    let items = snapshots.iter().map(views::snapshot).collect();
-    Ok(Json(paged(items, limit, |snapshot: &SnapshotView| {
-        snapshot.id.to_string()
-    })))
+    let ready = query.ready;
+    let filter = SnapshotFilter { volume, ready };
+    let listed = app.engine.list_snapshots(&scope.project, filter, &by).await?;
+    let labels = LabelsOf::read(&app, listed.items.iter().map(|snapshot| snapshot.id)).await?;
+    Ok(Json(page_of(listed, |snapshot| views::snapshot(snapshot, &labels))))
 }
 
 /// Takes a snapshot of a volume, attached or not.
@@ -61,7 +61,8 @@ async fn create(
     Body(body): Body<CreateSnapshot>,
 ) -> Result<Response, ApiError> {
     let volume = app.engine.find_volume(&scope.project, &body.volume).await?;
-    Ok(accepted(&app.engine.snapshot_volume(&volume, body.name, &by).await?))
+    let new = (body.name, &body.labels);
+    Ok(accepted(&app.engine.snapshot_volume(&volume, new, &by).await?))
 }
 
 /// Takes snapshots of all volumes of an instance at one instant.
@@ -76,9 +77,8 @@ async fn create_of_instance(
     Body(body): Body<SnapshotInstance>,
 ) -> Result<Response, ApiError> {
     let instance = instance::find(&app, &scope, &reference).await?;
-    Ok(accepted(
-        &app.engine.snapshot_instance(&instance, &body.name, &by).await?,
-    ))
+    let new = (&body.name, &body.labels);
+    Ok(accepted(&app.engine.snapshot_instance(&instance, new, &by).await?))
 }
 
 /// Shows a snapshot.
@@ -90,7 +90,26 @@ async fn show(
     Path(reference): Path<String>,
 ) -> Result<Json<SnapshotView>, ApiError> {
     let snapshot = app.engine.find_snapshot(&scope.project, &reference).await?;
-    Ok(Json(views::snapshot(&snapshot)))
+    shown(&app, &snapshot).await
+}
+
+/// Changes the labels of a snapshot.
+#[utoipa::path(patch, path = "/v1/snapshots/{snapshot}", params(("snapshot" = String, description = "name or id")),
+    request_body = ChangeLabels, responses((status = 200, body = SnapshotView), (status = "4XX", body = Problem)))]
+async fn change(
+    State(app): State<App>,
+    scope: Scope,
+    Path(reference): Path<String>,
+    Body(body): Body<ChangeLabels>,
+) -> Result<Json<SnapshotView>, ApiError> {
+    let snapshot = app.engine.find_snapshot(&scope.project, &reference).await?;
+    label::change(&app, Labelled::Snapshot(snapshot.id), &body.labels).await?;
+    shown(&app, &snapshot).await
+}
+
+async fn shown(app: &App, snapshot: &SnapshotRecord) -> Result<Json<SnapshotView>, ApiError> {
+    let labels = LabelsOf::read(app, [snapshot.id]).await?;
+    Ok(Json(views::snapshot(snapshot, &labels)))
 }
 
 /// Deletes a snapshot. What was made from it, and the snapshots before and after it, stay whole.

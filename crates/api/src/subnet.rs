@@ -3,14 +3,17 @@
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use berth_api_types::{ChangeSubnet, CreateSubnet, Page, PageQuery, Problem, SubnetQuery, SubnetView};
+use berth_api_types::{ChangeSubnet, CreateSubnet, Page, Problem, SubnetQuery, SubnetView};
 use berth_engine::{SubnetDetail, SubnetRecord};
+use berth_model::{Sort, SubnetId};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::App;
 use crate::auth::Scope;
-use crate::extract::{Body, Query, page, paged};
+use crate::extract::{Body, Query};
+use crate::extract_list::{list_by, page_of, vpc};
+use crate::label::LabelsOf;
 use crate::problem::ApiError;
 
 pub(crate) fn routes() -> OpenApiRouter<App> {
@@ -20,7 +23,7 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
 }
 
 /// A subnet as it is shown.
-pub(crate) fn view(detail: &SubnetDetail) -> SubnetView {
+pub(crate) fn view(detail: &SubnetDetail, labels: &LabelsOf) -> SubnetView {
     let subnet = &detail.subnet;
     SubnetView {
         id: subnet.id,
@@ -34,6 +37,7 @@ pub(crate) fn view(detail: &SubnetDetail) -> SubnetView {
         ntp: subnet.ntp.clone(),
         addresses: detail.addresses,
         addresses_free: detail.addresses_free,
+        labels: labels.of(&subnet.id),
         created_at: subnet.created_at,
     }
 }
@@ -50,16 +54,16 @@ async fn list(
     scope: Scope,
     Query(query): Query<SubnetQuery>,
 ) -> Result<Json<Page<SubnetView>>, ApiError> {
-    let vpc = match &query.vpc {
-        Some(vpc) => Some(app.engine.find_vpc(&scope.project, Some(vpc)).await?.id),
-        None => None,
-    };
-    let (limit, after) = (query.limit, query.after);
-    let page = page(&PageQuery { limit, after })?;
-    let limit = page.limit;
-    let details = app.engine.list_subnets(&scope.project, vpc, page).await?;
-    let items = details.iter().map(view).collect();
-    Ok(Json(paged(items, limit, |subnet: &SubnetView| subnet.id.to_string())))
+    let by = list_by(&query, Sort::OLDEST)?;
+    let vpc = vpc(&app, &scope, query.vpc.as_deref()).await?;
+    let listed = app.engine.list_subnets(&scope.project, vpc, &by).await?;
+    let labels = LabelsOf::read(&app, listed.items.iter().map(|detail| detail.subnet.id)).await?;
+    Ok(Json(page_of(listed, |detail| view(detail, &labels))))
+}
+
+async fn shown(app: &App, id: SubnetId) -> Result<Json<SubnetView>, ApiError> {
+    let labels = LabelsOf::read(app, [id]).await?;
+    Ok(Json(view(&app.engine.describe_subnet(id).await?, &labels)))
 }
 
 /// Makes a subnet: a /16 to a /28 that overlaps no other one of its VPC. Its first address is its gateway's.
@@ -77,10 +81,10 @@ async fn create(
         nat: body.nat.unwrap_or(true),
         dns: body.dns,
         ntp: body.ntp,
+        labels: body.labels,
     };
     let subnet = app.engine.create_subnet(&scope.project, new).await?;
-    let detail = app.engine.describe_subnet(subnet.id).await?;
-    Ok((StatusCode::CREATED, Json(view(&detail))))
+    Ok((StatusCode::CREATED, shown(&app, subnet.id).await?))
 }
 
 /// Shows a subnet.
@@ -92,7 +96,7 @@ async fn show(
     Path(reference): Path<String>,
 ) -> Result<Json<SubnetView>, ApiError> {
     let subnet = find(&app, &scope, &reference).await?;
-    Ok(Json(view(&app.engine.describe_subnet(subnet.id).await?)))
+    shown(&app, subnet.id).await
 }
 
 /// Changes what is given of a subnet. Guests hear of other servers when they renew their leases.
@@ -110,9 +114,10 @@ async fn change(
         dns: body.dns,
         ntp: body.ntp,
         nat: body.nat,
+        labels: body.labels,
     };
     app.engine.change_subnet(subnet.id, change).await?;
-    Ok(Json(view(&app.engine.describe_subnet(subnet.id).await?)))
+    shown(&app, subnet.id).await
 }
 
 /// Deletes a subnet that no port is on.

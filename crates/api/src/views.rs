@@ -10,7 +10,9 @@ use berth_engine::{
 };
 use berth_model::{Action, VolumeAction};
 
-pub(crate) fn instance(detail: &Detail) -> InstanceView {
+use crate::label::LabelsOf;
+
+pub(crate) fn instance(detail: &Detail, labels: &LabelsOf) -> InstanceView {
     let record = &detail.instance;
     let state = record.standing.state();
     let address = |nic: &NicDetail| AddressView {
@@ -36,6 +38,7 @@ pub(crate) fn instance(detail: &Detail) -> InstanceView {
         addresses: detail.nics.iter().map(address).collect(),
         root_volume: detail.volumes.iter().find(|volume| volume.root).map(|volume| volume.id),
         volumes: volumes.iter().map(|volume| volume.id).collect(),
+        labels: labels.of(&record.id),
         created_at: record.created_at,
         as_of: detail.as_of,
         fault: record.fault.as_ref().map(fault),
@@ -84,7 +87,7 @@ pub(crate) fn operation(record: &OperationRecord) -> OperationView {
     }
 }
 
-pub(crate) fn image(record: &ImageRecord) -> ImageView {
+pub(crate) fn image(record: &ImageRecord, labels: &LabelsOf) -> ImageView {
     ImageView {
         id: record.id,
         name: record.name.clone(),
@@ -94,11 +97,12 @@ pub(crate) fn image(record: &ImageRecord) -> ImageView {
         file_size: record.file_size,
         sha256: record.sha256.clone(),
         properties: (&record.properties).into(),
+        labels: labels.of(&record.id),
         created_at: record.created_at,
     }
 }
 
-pub(crate) fn volume(record: &VolumeRecord) -> VolumeView {
+pub(crate) fn volume(record: &VolumeRecord, labels: &LabelsOf) -> VolumeView {
     let serial: String = record.id.to_string().chars().take(VIRTIO_SERIAL).collect();
     VolumeView {
         id: record.id,
@@ -113,6 +117,7 @@ pub(crate) fn volume(record: &VolumeRecord) -> VolumeView {
         device: record.instance.map(|_| format!("/dev/disk/by-id/virtio-{serial}")),
         delete_on_termination: record.delete_on_termination,
         fault: record.fault.as_ref().map(fault),
+        labels: labels.of(&record.id),
         created_at: record.created_at,
         allowed_actions: VolumeAction::allowed_from(record.state, record.root)
             .iter()
@@ -126,7 +131,7 @@ pub(crate) fn volume(record: &VolumeRecord) -> VolumeView {
 /// How much of a serial number virtio has room for (virtio 1.3, 5.2.6.1).
 const VIRTIO_SERIAL: usize = 20;
 
-pub(crate) fn snapshot(record: &SnapshotRecord) -> SnapshotView {
+pub(crate) fn snapshot(record: &SnapshotRecord, labels: &LabelsOf) -> SnapshotView {
     SnapshotView {
         id: record.id,
         name: record.name.clone(),
@@ -139,17 +144,19 @@ pub(crate) fn snapshot(record: &SnapshotRecord) -> SnapshotView {
             Consistency::Application => "application",
         }
         .to_owned(),
+        labels: labels.of(&record.id),
         created_at: record.created_at,
     }
 }
 
-pub(crate) fn keypair(record: &KeyPairRecord) -> KeyPairView {
+pub(crate) fn keypair(record: &KeyPairRecord, labels: &LabelsOf) -> KeyPairView {
     KeyPairView {
         id: record.id,
         name: record.name.clone(),
         owner: record.owner.clone(),
         public_key: record.public_key.clone(),
         fingerprint: record.fingerprint.clone(),
+        labels: labels.of(&record.id),
         created_at: record.created_at,
     }
 }

@@ -4,16 +4,19 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::response::Response;
 use berth_api_types::{
-    AttachVolume, ChangeVolume, CreateVolume, DetachVolume, ExtendVolume, OperationView, Page, PageQuery, Problem,
-    SaveVolume, VolumeTypeView, VolumeView,
+    AttachVolume, ChangeVolume, CreateVolume, DetachVolume, ExtendVolume, OperationView, Page, Problem, SaveVolume,
+    VolumeQuery, VolumeTypeView, VolumeView,
 };
-use berth_engine::{VolumeFrom, VolumeRecord};
+use berth_engine::{VolumeFilter, VolumeFrom, VolumeRecord};
+use berth_model::{Sort, VolumeState};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::auth::Scope;
-use crate::extract::{Body, By, MaybeBody, Query, page, paged};
+use crate::extract::{Body, By, MaybeBody, Query};
+use crate::extract_list::{instance, known, list_by, page_of, word};
 use crate::instance::accepted;
+use crate::label::LabelsOf;
 use crate::problem::ApiError;
 use crate::{App, views};
 
@@ -29,17 +32,24 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
 }
 
 /// Lists volumes, oldest first; the root volumes of instances too.
-#[utoipa::path(get, path = "/v1/volumes", params(PageQuery), responses((status = 200, body = Page<VolumeView>)))]
+#[utoipa::path(get, path = "/v1/volumes", params(VolumeQuery),
+    responses((status = 200, body = Page<VolumeView>), (status = "4XX", body = Problem)))]
 async fn list(
     State(app): State<App>,
     scope: Scope,
-    Query(query): Query<PageQuery>,
+    Query(query): Query<VolumeQuery>,
 ) -> Result<Json<Page<VolumeView>>, ApiError> {
-    let page = page(&query)?;
-    let limit = page.limit;
-    let volumes = app.engine.list_volumes(&scope.project, page).await?;
-    let items = volumes.iter().map(views::volume).collect();
-    Ok(Json(paged(items, limit, |volume: &VolumeView| volume.id.to_string())))
+    let by = list_by(&query, Sort::OLDEST)?;
+    let settings = app.engine.settings();
+    let types: Vec<_> = settings.volume_types.iter().map(|known| known.name.as_str()).collect();
+    let filter = VolumeFilter {
+        state: word("state", query.state.as_deref(), VolumeState::ALL, VolumeState::as_str)?,
+        volume_type: known("type", query.r#type, &types)?,
+        instance: instance(&app, &scope, query.instance.as_deref()).await?,
+    };
+    let listed = app.engine.list_volumes(&scope.project, &filter, &by).await?;
+    let labels = LabelsOf::read(&app, listed.items.iter().map(|volume| volume.id)).await?;
+    Ok(Json(page_of(listed, |volume| views::volume(volume, &labels))))
 }
 
 /// Accepts a new volume: blank, or from an image, a snapshot or another volume.
@@ -66,6 +76,7 @@ async fn create(
         size: body.size,
         from,
         volume_type: body.volume_type,
+        labels: body.labels,
     };
     Ok(accepted(&app.engine.create_volume(&scope.project, request, &by).await?))
 }
@@ -78,10 +89,10 @@ async fn show(
     scope: Scope,
     Path(reference): Path<String>,
 ) -> Result<Json<VolumeView>, ApiError> {
-    Ok(Json(views::volume(&find(&app, &scope, &reference).await?)))
+    shown(&app, &find(&app, &scope, &reference).await?).await
 }
 
-/// Gives a volume another name, or says whether it goes with its instance.
+/// Changes what is given of a volume: its name, its labels, whether it goes with its instance.
 #[utoipa::path(patch, path = "/v1/volumes/{volume}", params(("volume" = String, description = "name or id")),
     request_body = ChangeVolume, responses((status = 200, body = VolumeView), (status = "4XX", body = Problem)))]
 async fn change(
@@ -91,11 +102,17 @@ async fn change(
     Body(body): Body<ChangeVolume>,
 ) -> Result<Json<VolumeView>, ApiError> {
     let volume = find(&app, &scope, &reference).await?;
-    let changed = app
-        .engine
-        .change_volume(volume.id, body.name.as_ref(), body.delete_on_termination)
-        .await?;
-    Ok(Json(views::volume(&changed)))
+    let change = berth_engine::ChangeVolume {
+        name: body.name,
+        delete_on_termination: body.delete_on_termination,
+        labels: body.labels,
+    };
+    shown(&app, &app.engine.change_volume(volume.id, &change).await?).await
+}
+
+async fn shown(app: &App, volume: &VolumeRecord) -> Result<Json<VolumeView>, ApiError> {
+    let labels = LabelsOf::read(app, [volume.id]).await?;
+    Ok(Json(views::volume(volume, &labels)))
 }
 
 /// Deletes a volume that is attached to nothing and has no snapshots.
@@ -169,7 +186,8 @@ async fn save(
     Body(body): Body<SaveVolume>,
 ) -> Result<Response, ApiError> {
     let volume = find(&app, &scope, &reference).await?;
-    Ok(accepted(&app.engine.save_volume(&volume, body.name, &by).await?))
+    let new = (body.name, body.labels);
+    Ok(accepted(&app.engine.save_volume(&volume, new, &by).await?))
 }
 
 /// Lists the catalog of volume types.

@@ -3,13 +3,16 @@
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use berth_api_types::{ChangeVpc, CreateVpc, Page, PageQuery, Problem, VpcView};
-use berth_engine::VpcDetail;
+use berth_api_types::{ChangeVpc, CreateVpc, NamedQuery, Page, Problem, VpcView};
+use berth_engine::{VpcDetail, VpcRecord};
+use berth_model::Sort;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::auth::Scope;
-use crate::extract::{Body, Query, page, paged};
+use crate::extract::{Body, Query};
+use crate::extract_list::{list_by, page_of};
+use crate::label::LabelsOf;
 use crate::problem::ApiError;
 use crate::{App, subnet};
 
@@ -20,28 +23,42 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
 }
 
 /// A VPC as it is shown.
-fn view(detail: &VpcDetail) -> VpcView {
+fn view(detail: &VpcDetail, labels: &LabelsOf) -> VpcView {
     VpcView {
         id: detail.vpc.id,
         name: detail.vpc.name.clone(),
         project: detail.vpc.project.clone(),
-        subnets: detail.subnets.iter().map(subnet::view).collect(),
+        subnets: detail.subnets.iter().map(|one| subnet::view(one, labels)).collect(),
+        labels: labels.of(&detail.vpc.id),
         created_at: detail.vpc.created_at,
     }
 }
 
 /// Lists VPCs, oldest first.
-#[utoipa::path(get, path = "/v1/vpcs", params(PageQuery), responses((status = 200, body = Page<VpcView>)))]
+#[utoipa::path(get, path = "/v1/vpcs", params(NamedQuery),
+    responses((status = 200, body = Page<VpcView>), (status = "4XX", body = Problem)))]
 async fn list(
     State(app): State<App>,
     scope: Scope,
-    Query(query): Query<PageQuery>,
+    Query(query): Query<NamedQuery>,
 ) -> Result<Json<Page<VpcView>>, ApiError> {
-    let page = page(&query)?;
-    let limit = page.limit;
-    let details = app.engine.list_vpcs(&scope.project, page).await?;
-    let items = details.iter().map(view).collect();
-    Ok(Json(paged(items, limit, |vpc: &VpcView| vpc.id.to_string())))
+    let by = list_by(&query, Sort::OLDEST)?;
+    let listed = app.engine.list_vpcs(&scope.project, &by).await?;
+    let labels = labels_of(&app, &listed.items).await?;
+    Ok(Json(page_of(listed, |detail| view(detail, &labels))))
+}
+
+/// The labels of VPCs and of their subnets.
+async fn labels_of(app: &App, vpcs: &[VpcDetail]) -> Result<LabelsOf, ApiError> {
+    let subnets = vpcs.iter().flat_map(|detail| &detail.subnets);
+    let subnets = subnets.map(|detail| detail.subnet.id.to_string());
+    LabelsOf::read(app, vpcs.iter().map(|detail| detail.vpc.id.to_string()).chain(subnets)).await
+}
+
+async fn shown(app: &App, vpc: VpcRecord) -> Result<Json<VpcView>, ApiError> {
+    let detail = app.engine.describe_vpc(vpc).await?;
+    let labels = labels_of(app, std::slice::from_ref(&detail)).await?;
+    Ok(Json(view(&detail, &labels)))
 }
 
 /// Makes a VPC: a private network that knows nothing of the others. It has a security group `default` and no subnet yet.
@@ -52,8 +69,8 @@ async fn create(
     scope: Scope,
     Body(body): Body<CreateVpc>,
 ) -> Result<(StatusCode, Json<VpcView>), ApiError> {
-    let vpc = app.engine.create_vpc(&scope.project, &body.name).await?;
-    Ok((StatusCode::CREATED, Json(view(&app.engine.describe_vpc(vpc).await?))))
+    let vpc = app.engine.create_vpc(&scope.project, &body.name, &body.labels).await?;
+    Ok((StatusCode::CREATED, shown(&app, vpc).await?))
 }
 
 /// Shows a VPC with its subnets.
@@ -61,10 +78,10 @@ async fn create(
     responses((status = 200, body = VpcView), (status = "4XX", body = Problem)))]
 async fn show(State(app): State<App>, scope: Scope, Path(reference): Path<String>) -> Result<Json<VpcView>, ApiError> {
     let vpc = app.engine.find_vpc(&scope.project, Some(&reference)).await?;
-    Ok(Json(view(&app.engine.describe_vpc(vpc).await?)))
+    shown(&app, vpc).await
 }
 
-/// Gives a VPC another name.
+/// Changes the name or the labels of a VPC.
 #[utoipa::path(patch, path = "/v1/vpcs/{vpc}", params(("vpc" = String, description = "name or id")),
     request_body = ChangeVpc, responses((status = 200, body = VpcView), (status = "4XX", body = Problem)))]
 async fn change(
@@ -74,9 +91,9 @@ async fn change(
     Body(body): Body<ChangeVpc>,
 ) -> Result<Json<VpcView>, ApiError> {
     let vpc = app.engine.find_vpc(&scope.project, Some(&reference)).await?;
-    app.engine.rename_vpc(vpc.id, &body.name).await?;
-    let renamed = berth_engine::VpcRecord { name: body.name, ..vpc };
-    Ok(Json(view(&app.engine.describe_vpc(renamed).await?)))
+    app.engine.change_vpc(vpc.id, body.name.as_ref(), &body.labels).await?;
+    let name = body.name.unwrap_or(vpc.name);
+    shown(&app, VpcRecord { name, ..vpc }).await
 }
 
 /// Deletes a VPC that has no subnet, with its security groups.

@@ -1,5 +1,9 @@
 //! The names that there are now, of each kind of thing: for completions, and for what was meant by a misspelt one.
 
+use berth_api_types::{
+    ImageListQuery, InstanceQuery, NamedQuery, OperationQuery, PortQuery, PublicIpQuery, SecurityGroupQuery,
+    SnapshotQuery, SubnetQuery, VolumeQuery,
+};
 use berth_client::{Client, ClientError};
 
 /// A kind of thing that is named on the command line.
@@ -86,27 +90,37 @@ impl Kind {
                     allowed: Some(one.allowed_actions),
                     ..Known::new(one.name, format!("{}, {}", one.state, one.instance_type))
                 };
-                client.instances().await?.into_iter().map(known).collect()
+                client
+                    .instances(&InstanceQuery::default())
+                    .await?
+                    .into_iter()
+                    .map(known)
+                    .collect()
             }
             Self::Volume => {
                 let known = |one: berth_api_types::VolumeView| Known {
                     allowed: Some(one.allowed_actions),
                     ..Known::new(one.name, format!("{}, {} GB", one.state, one.size.0))
                 };
-                client.volumes().await?.into_iter().map(known).collect()
+                client
+                    .volumes(&VolumeQuery::default())
+                    .await?
+                    .into_iter()
+                    .map(known)
+                    .collect()
             }
             Self::VolumeType => {
                 let types = client.volume_types().await?.into_iter();
                 types.map(|one| Known::new(one.name, "")).collect()
             }
             Self::Snapshot => {
-                let snapshots = client.snapshots(None).await?.into_iter();
+                let snapshots = client.snapshots(&SnapshotQuery::default()).await?.into_iter();
                 snapshots
                     .map(|one| Known::new(one.name, format!("of {}", one.volume_name)))
                     .collect()
             }
             Self::Image => {
-                let images = client.images(None).await?.into_iter();
+                let images = client.images(&ImageListQuery::default()).await?.into_iter();
                 images.map(|one| Known::new(one.name, one.properties.os_name)).collect()
             }
             Self::CatalogEntry => {
@@ -121,7 +135,7 @@ impl Kind {
                     .collect()
             }
             Self::Operation => {
-                let operations = client.operations(None, None).await?.into_iter();
+                let operations = client.operations(&OperationQuery::default()).await?.into_iter();
                 let live = operations.filter(|one| !one.outcome.is_final());
                 live.map(|one| Known::new(one.id, format!("{} of {}", one.action, one.resource_name)))
                     .collect()
@@ -134,11 +148,11 @@ impl Kind {
     async fn of_people(self, client: &Client) -> Result<Vec<Known>, ClientError> {
         Ok(match self {
             Self::KeyPair => {
-                let keys = client.keypairs().await?.into_iter();
+                let keys = client.keypairs(&NamedQuery::default()).await?.into_iter();
                 keys.map(|one| Known::new(one.name, one.owner.to_string())).collect()
             }
             Self::Project => {
-                let projects = client.projects().await?.into_iter();
+                let projects = client.projects(&NamedQuery::default()).await?.into_iter();
                 projects.map(|one| Known::new(one.name, one.description)).collect()
             }
             _ => {
@@ -156,23 +170,26 @@ impl Kind {
         };
         Ok(match self {
             Self::Vpc => {
-                let vpcs = client.vpcs().await?.into_iter();
+                let vpcs = client.vpcs(&NamedQuery::default()).await?.into_iter();
                 vpcs.map(|one| Known::new(one.name, "")).collect()
             }
             Self::Subnet => {
-                let subnets = client.subnets(None).await?.into_iter();
+                let subnets = client.subnets(&SubnetQuery::default()).await?.into_iter();
                 subnets
                     .flat_map(|one| both(one.vpc_name.to_string(), one.name.to_string(), one.cidr.to_string()))
                     .collect()
             }
             Self::SecurityGroup => {
-                let groups = client.security_groups(None).await?.into_iter();
+                let groups = client
+                    .security_groups(&SecurityGroupQuery::default())
+                    .await?
+                    .into_iter();
                 groups
                     .flat_map(|one| both(one.vpc_name.to_string(), one.name.to_string(), one.description))
                     .collect()
             }
             Self::Port => {
-                let ports = client.ports(None, None, None).await?.into_iter();
+                let ports = client.ports(&PortQuery::default()).await?.into_iter();
                 let name = |one: &berth_api_types::PortView| {
                     let name = one.name.as_ref().map(ToString::to_string);
                     name.unwrap_or_else(|| one.id.to_string())
@@ -188,7 +205,7 @@ impl Kind {
                     .collect()
             }
             _ => {
-                let ips = client.public_ips().await?.into_iter();
+                let ips = client.public_ips(&PublicIpQuery::default()).await?.into_iter();
                 let of = |one: &berth_api_types::PublicIpView| one.instance_name.as_ref().map(ToString::to_string);
                 ips.map(|one| Known::new(one.address, of(&one).unwrap_or_else(|| "free".to_owned())))
                     .collect()

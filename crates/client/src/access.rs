@@ -1,8 +1,8 @@
 //! Projects, members, tokens, and who one is: one method a route.
 
 use berth_api_types::{
-    AuditEntryView, AuditQuery, ChangeProject, CreateProject, CreateToken, CreatedToken, MemberView, Page, ProjectView,
-    SetMember, TokenView, WhoAmI,
+    AuditEntryView, AuditQuery, ChangeProject, CreateProject, CreateToken, CreatedToken, MemberView, NamedQuery, Page,
+    ProjectView, SetMember, TokenView, WhoAmI,
 };
 use reqwest::Method;
 
@@ -13,8 +13,8 @@ use crate::{Client, ClientError};
 /// Projects and their members.
 impl Client {
     /// Lists the projects that one is in; for the operator all.
-    pub async fn projects(&self) -> Result<Vec<ProjectView>, ClientError> {
-        self.all("/v1/projects", &[]).await
+    pub async fn projects(&self, query: &NamedQuery) -> Result<Vec<ProjectView>, ClientError> {
+        self.listed("/v1/projects", query).await
     }
 
     /// Shows a project.
@@ -27,7 +27,7 @@ impl Client {
         self.post("/v1/projects", request).await
     }
 
-    /// Says anew what a project is for.
+    /// Changes what is given of a project.
     pub async fn change_project(&self, name: &str, change: &ChangeProject) -> Result<ProjectView, ClientError> {
         self.json(self.request(Method::PATCH, &project(name, "")).json(change))
             .await

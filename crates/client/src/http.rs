@@ -8,6 +8,7 @@ use berth_model::IdempotencyKey;
 use reqwest::{Method, RequestBuilder, Response};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use crate::{At, ClientError, Target};
 
@@ -121,6 +122,20 @@ impl Client {
         read(self.send(request).await?).await
     }
 
+    /// All pages of a list that is filtered and sorted.
+    pub(crate) async fn listed<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        query: &impl Serialize,
+    ) -> Result<Vec<T>, ClientError> {
+        let pairs = pairs(query);
+        let pairs: Vec<_> = pairs
+            .iter()
+            .map(|(key, value)| (key.as_str(), value.as_str()))
+            .collect();
+        self.all(path, &pairs).await
+    }
+
     /// All pages of a list.
     pub(crate) async fn all<T: DeserializeOwned>(
         &self,
@@ -162,6 +177,29 @@ impl Client {
             reason,
         }
     }
+}
+
+/// The fields of something flat, each with its value as text; one with several values as often. What isn't given is
+/// left out.
+pub(crate) fn pairs(of: &impl Serialize) -> Vec<(String, String)> {
+    let fields = match serde_json::to_value(of) {
+        Ok(Value::Object(fields)) => fields,
+        _ => serde_json::Map::new(),
+    };
+    let text = |value: Value| match value {
+        Value::Null => None,
+        Value::String(text) => Some(text),
+        other => Some(other.to_string()),
+    };
+    let mut pairs = Vec::new();
+    for (key, value) in fields {
+        let values = match value {
+            Value::Array(values) => values,
+            one => vec![one],
+        };
+        pairs.extend(values.into_iter().filter_map(text).map(|value| (key.clone(), value)));
+    }
+    pairs
 }
 
 pub(crate) async fn read<T: DeserializeOwned>(response: Response) -> Result<T, ClientError> {

@@ -3,7 +3,7 @@
 //! ```no_run
 //! # async fn example() -> Result<(), berth_client::ClientError> {
 //! let client = berth_client::Client::new("/run/berth/berth.sock")?;
-//! for instance in client.instances().await? {
+//! for instance in client.instances(&berth_api_types::InstanceQuery::default()).await? {
 //!     println!("{} is {}", instance.name, instance.state);
 //! }
 //! # Ok(()) }

@@ -2,7 +2,8 @@
 
 use berth_api_types::{
     AttachPort, ChangePort, ChangeSecurityGroup, ChangeSubnet, ChangeVpc, CreatePort, CreateRule, CreateSecurityGroup,
-    CreateSubnet, CreateVpc, PortView, RuleView, SecurityGroupView, SubnetView, VpcView,
+    CreateSubnet, CreateVpc, NamedQuery, PortQuery, PortView, RuleView, SecurityGroupQuery, SecurityGroupView,
+    SubnetQuery, SubnetView, VpcView,
 };
 use reqwest::Method;
 
@@ -11,9 +12,9 @@ use crate::{Client, ClientError};
 
 /// VPCs.
 impl Client {
-    /// Lists all VPCs.
-    pub async fn vpcs(&self) -> Result<Vec<VpcView>, ClientError> {
-        self.all("/v1/vpcs", &[]).await
+    /// Lists VPCs.
+    pub async fn vpcs(&self, query: &NamedQuery) -> Result<Vec<VpcView>, ClientError> {
+        self.listed("/v1/vpcs", query).await
     }
 
     /// Shows a VPC.
@@ -26,7 +27,7 @@ impl Client {
         self.post("/v1/vpcs", request).await
     }
 
-    /// Gives a VPC another name.
+    /// Changes what is given of a VPC.
     pub async fn change_vpc(&self, reference: &str, change: &ChangeVpc) -> Result<VpcView, ClientError> {
         self.json(self.request(Method::PATCH, &vpc(reference)).json(change))
             .await
@@ -40,9 +41,9 @@ impl Client {
 
 /// Subnets.
 impl Client {
-    /// Lists all subnets, or those of one VPC.
-    pub async fn subnets(&self, vpc: Option<&str>) -> Result<Vec<SubnetView>, ClientError> {
-        self.all("/v1/subnets", &given([("vpc", vpc)])).await
+    /// Lists subnets.
+    pub async fn subnets(&self, query: &SubnetQuery) -> Result<Vec<SubnetView>, ClientError> {
+        self.listed("/v1/subnets", query).await
     }
 
     /// Shows a subnet.
@@ -69,9 +70,9 @@ impl Client {
 
 /// Security groups.
 impl Client {
-    /// Lists all security groups, or those of one VPC.
-    pub async fn security_groups(&self, vpc: Option<&str>) -> Result<Vec<SecurityGroupView>, ClientError> {
-        self.all("/v1/security-groups", &given([("vpc", vpc)])).await
+    /// Lists security groups.
+    pub async fn security_groups(&self, query: &SecurityGroupQuery) -> Result<Vec<SecurityGroupView>, ClientError> {
+        self.listed("/v1/security-groups", query).await
     }
 
     /// Shows a security group.
@@ -113,15 +114,9 @@ impl Client {
 
 /// Ports.
 impl Client {
-    /// Lists all ports, or those of one instance, subnet or VPC.
-    pub async fn ports(
-        &self,
-        instance: Option<&str>,
-        subnet: Option<&str>,
-        vpc: Option<&str>,
-    ) -> Result<Vec<PortView>, ClientError> {
-        let query = given([("instance", instance), ("subnet", subnet), ("vpc", vpc)]);
-        self.all("/v1/ports", &query).await
+    /// Lists ports.
+    pub async fn ports(&self, query: &PortQuery) -> Result<Vec<PortView>, ClientError> {
+        self.listed("/v1/ports", query).await
     }
 
     /// Shows a port, with its counters.
@@ -157,12 +152,6 @@ impl Client {
     }
 }
 
-/// The filters that are given.
-fn given<'a, const N: usize>(filters: [(&'a str, Option<&'a str>); N]) -> Vec<(&'a str, &'a str)> {
-    let pair = |(key, value): (&'a str, Option<&'a str>)| Some((key, value?));
-    filters.into_iter().filter_map(pair).collect()
-}
-
 fn vpc(reference: &str) -> String {
     format!("/v1/vpcs/{}", encoded(reference))
 }
@@ -191,7 +180,16 @@ mod tests {
 
     #[test]
     fn only_what_is_given_is_asked_for() {
-        let query = given([("instance", None), ("subnet", Some("lab/a")), ("vpc", None)]);
-        assert_eq!(query, [("subnet", "lab/a")]);
+        let query = PortQuery {
+            subnet: Some("lab/a".to_owned()),
+            label: vec!["env=prod".to_owned(), "web".to_owned()],
+            ..PortQuery::default()
+        };
+        let pairs = crate::http::pairs(&query);
+        let pairs: Vec<_> = pairs
+            .iter()
+            .map(|(key, value)| (key.as_str(), value.as_str()))
+            .collect();
+        assert_eq!(pairs, [("label", "env=prod"), ("label", "web"), ("subnet", "lab/a")]);
     }
 }

@@ -1,6 +1,8 @@
 //! Public IPs and their pools: one method a route. All of these are done when the answer is there.
 
-use berth_api_types::{AllocatePublicIp, AttachPublicIp, GivePublicIp, PublicIpPoolView, PublicIpView};
+use berth_api_types::{
+    AllocatePublicIp, AttachPublicIp, ChangeLabels, GivePublicIp, PublicIpPoolView, PublicIpQuery, PublicIpView,
+};
 use reqwest::Method;
 
 use crate::http::encoded;
@@ -10,9 +12,15 @@ use crate::{Client, ClientError};
 
 /// Public IPs.
 impl Client {
-    /// Lists all public IPs of the project.
-    pub async fn public_ips(&self) -> Result<Vec<PublicIpView>, ClientError> {
-        self.all("/v1/public-ips", &[]).await
+    /// Lists public IPs of the project.
+    pub async fn public_ips(&self, query: &PublicIpQuery) -> Result<Vec<PublicIpView>, ClientError> {
+        self.listed("/v1/public-ips", query).await
+    }
+
+    /// Changes the labels of a public IP.
+    pub async fn change_public_ip(&self, reference: &str, change: &ChangeLabels) -> Result<PublicIpView, ClientError> {
+        self.json(self.request(Method::PATCH, &public_ip(reference, "")).json(change))
+            .await
     }
 
     /// Shows a public IP, by its address or its id.

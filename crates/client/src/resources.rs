@@ -1,28 +1,34 @@
 //! One method a route.
 
 use berth_api_types::{
-    CatalogEntryView, CreateInstances, CreateKeyPair, Created, CreatedKeyPair, HistoryEntry, HostCheck, HostView,
-    ImageSettings, ImageView, InstanceView, KeyPairView, LifecycleView, OperationView, PullImage, RebootInstance,
-    ResizeInstance, StopInstance,
+    CatalogEntryView, ChangeLabels, CreateInstances, CreateKeyPair, Created, CreatedKeyPair, HistoryEntry, HostCheck,
+    HostView, ImageListQuery, ImageSettings, ImageView, InstanceQuery, InstanceView, KeyPairView, LifecycleView,
+    NamedQuery, OperationQuery, OperationView, PullImage, RebootInstance, ResizeInstance, StopInstance,
 };
-use berth_model::{InstanceType, OperationId, Visibility};
+use berth_model::{InstanceType, Labels, OperationId};
 use futures::{Stream, TryStreamExt as _};
 use reqwest::{Body, Method, header};
 use tokio_util::bytes::Bytes;
 
-use crate::http::encoded;
+use crate::http::{encoded, pairs};
 use crate::{Client, ClientError};
 
 /// Instances.
 impl Client {
-    /// Lists all instances.
-    pub async fn instances(&self) -> Result<Vec<InstanceView>, ClientError> {
-        self.all("/v1/instances", &[]).await
+    /// Lists instances.
+    pub async fn instances(&self, query: &InstanceQuery) -> Result<Vec<InstanceView>, ClientError> {
+        self.listed("/v1/instances", query).await
     }
 
     /// Shows an instance.
     pub async fn instance(&self, reference: &str) -> Result<InstanceView, ClientError> {
         self.get(&instance(reference, "")).await
+    }
+
+    /// Changes the labels of an instance.
+    pub async fn change_instance(&self, reference: &str, change: &ChangeLabels) -> Result<InstanceView, ClientError> {
+        self.json(self.request(Method::PATCH, &instance(reference, "")).json(change))
+            .await
     }
 
     /// Asks for new instances.
@@ -123,10 +129,13 @@ impl Client {
     pub async fn import_image(
         &self,
         settings: &ImageSettings,
-        bytes: Body,
-        length: Option<u64>,
+        labels: &Labels,
+        (bytes, length): (Body, Option<u64>),
     ) -> Result<ImageView, ClientError> {
-        let path = format!("/v1/images?{}", query(settings));
+        let mut path = format!("/v1/images?{}", query(settings));
+        for (key, value) in labels.iter() {
+            path.push_str(&format!("&label={}", encoded(&format!("{key}={value}"))));
+        }
         let mut request = self
             .request(Method::POST, &path)
             .header(header::CONTENT_TYPE, "application/octet-stream");
@@ -140,14 +149,9 @@ impl Client {
         self.json(request.body(bytes)).await
     }
 
-    /// Lists all images, or those that are default ones or the project's own.
-    pub async fn images(&self, visibility: Option<Visibility>) -> Result<Vec<ImageView>, ClientError> {
-        let word = visibility.map(|visibility| match visibility {
-            Visibility::Default => "default",
-            Visibility::Private => "private",
-        });
-        let query: Vec<_> = word.map(|word| ("visibility", word)).into_iter().collect();
-        self.all("/v1/images", &query).await
+    /// Lists images.
+    pub async fn images(&self, query: &ImageListQuery) -> Result<Vec<ImageView>, ClientError> {
+        self.listed("/v1/images", query).await
     }
 
     /// Changes what is given of an image.
@@ -203,9 +207,15 @@ impl Client {
         self.post("/v1/keypairs", request).await
     }
 
-    /// Lists all key pairs.
-    pub async fn keypairs(&self) -> Result<Vec<KeyPairView>, ClientError> {
-        self.all("/v1/keypairs", &[]).await
+    /// Lists key pairs.
+    pub async fn keypairs(&self, query: &NamedQuery) -> Result<Vec<KeyPairView>, ClientError> {
+        self.listed("/v1/keypairs", query).await
+    }
+
+    /// Changes the labels of a key pair.
+    pub async fn change_keypair(&self, reference: &str, change: &ChangeLabels) -> Result<KeyPairView, ClientError> {
+        let path = format!("/v1/keypairs/{}", encoded(reference));
+        self.json(self.request(Method::PATCH, &path).json(change)).await
     }
 
     /// Shows a key pair.
@@ -223,16 +233,9 @@ impl Client {
 
 /// Operations, instance types, the host.
 impl Client {
-    /// Lists all operations, of one instance, of one volume, or of all.
-    pub async fn operations(
-        &self,
-        instance: Option<&str>,
-        volume: Option<&str>,
-    ) -> Result<Vec<OperationView>, ClientError> {
-        let instance = instance.map(|reference| ("instance", reference));
-        let volume = volume.map(|reference| ("volume", reference));
-        let query: Vec<_> = instance.into_iter().chain(volume).collect();
-        self.all("/v1/operations", &query).await
+    /// Lists operations.
+    pub async fn operations(&self, query: &OperationQuery) -> Result<Vec<OperationView>, ClientError> {
+        self.listed("/v1/operations", query).await
     }
 
     /// Shows an operation.
@@ -289,14 +292,6 @@ pub(crate) fn instance(reference: &str, rest: &str) -> String {
 
 /// The fields of something flat as a query string; what isn't given is left out.
 pub(crate) fn query(of: &impl serde::Serialize) -> String {
-    let fields = match serde_json::to_value(of) {
-        Ok(serde_json::Value::Object(fields)) => fields,
-        _ => serde_json::Map::new(),
-    };
-    let pair = |(key, value): (String, serde_json::Value)| match value {
-        serde_json::Value::Null => None,
-        serde_json::Value::String(text) => Some(format!("{key}={}", encoded(&text))),
-        other => Some(format!("{key}={}", encoded(&other.to_string()))),
-    };
-    fields.into_iter().filter_map(pair).collect::<Vec<_>>().join("&")
+    let pair = |(key, value): (String, String)| format!("{key}={}", encoded(&value));
+    pairs(of).into_iter().map(pair).collect::<Vec<_>>().join("&")
 }

@@ -1,8 +1,8 @@
 //! Volumes and snapshots: one method a route.
 
 use berth_api_types::{
-    AttachVolume, ChangeVolume, CreateSnapshot, CreateVolume, DetachVolume, ExtendVolume, OperationView, SaveVolume,
-    SnapshotInstance, SnapshotView, VolumeTypeView, VolumeView,
+    AttachVolume, ChangeLabels, ChangeVolume, CreateSnapshot, CreateVolume, DetachVolume, ExtendVolume, OperationView,
+    SaveVolume, SnapshotInstance, SnapshotQuery, SnapshotView, VolumeQuery, VolumeTypeView, VolumeView,
 };
 use reqwest::Method;
 
@@ -12,9 +12,9 @@ use crate::{Client, ClientError};
 
 /// Volumes.
 impl Client {
-    /// Lists all volumes, the root volumes of instances too.
-    pub async fn volumes(&self) -> Result<Vec<VolumeView>, ClientError> {
-        self.all("/v1/volumes", &[]).await
+    /// Lists volumes, the root volumes of instances too.
+    pub async fn volumes(&self, query: &VolumeQuery) -> Result<Vec<VolumeView>, ClientError> {
+        self.listed("/v1/volumes", query).await
     }
 
     /// Shows a volume.
@@ -28,7 +28,7 @@ impl Client {
             .await
     }
 
-    /// Gives a volume another name, or says whether it goes with its instance.
+    /// Changes what is given of a volume.
     pub async fn change_volume(&self, reference: &str, change: &ChangeVolume) -> Result<VolumeView, ClientError> {
         self.json(self.request(Method::PATCH, &volume(reference, "")).json(change))
             .await
@@ -83,10 +83,15 @@ impl Client {
 
 /// Snapshots.
 impl Client {
-    /// Lists all snapshots, or those of one volume.
-    pub async fn snapshots(&self, volume: Option<&str>) -> Result<Vec<SnapshotView>, ClientError> {
-        let query: Vec<_> = volume.map(|reference| ("volume", reference)).into_iter().collect();
-        self.all("/v1/snapshots", &query).await
+    /// Lists snapshots.
+    pub async fn snapshots(&self, query: &SnapshotQuery) -> Result<Vec<SnapshotView>, ClientError> {
+        self.listed("/v1/snapshots", query).await
+    }
+
+    /// Changes the labels of a snapshot.
+    pub async fn change_snapshot(&self, reference: &str, change: &ChangeLabels) -> Result<SnapshotView, ClientError> {
+        self.json(self.request(Method::PATCH, &snapshot(reference)).json(change))
+            .await
     }
 
     /// Shows a snapshot.

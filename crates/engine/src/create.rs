@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 
 use berth_model::limits::{COUNT_MAX, DATA_VOLUMES_MAX, USER_DATA_MAX};
-use berth_model::{Gib, InstanceId, InstanceType, LayerId, Mac, Misfit, Name, Policy, PortId, VolumeId};
+use berth_model::{Gib, InstanceId, InstanceType, Labels, LayerId, Mac, Misfit, Name, Policy, PortId, VolumeId};
 use berth_store::{Claim, ImageRecord, NewInstance, NicOfNew, OperationRecord, Requester, VolumeOfNew};
 
 use crate::instance::to_its_end;
@@ -39,6 +39,8 @@ pub struct CreateInstances {
     pub groups: Vec<String>,
     /// The public IP of their primary NIC.
     pub public_ip: Option<WantedPublicIp>,
+    /// Their labels, the same of each.
+    pub labels: Labels,
 }
 
 /// A NIC that an instance is to have.
@@ -136,6 +138,7 @@ impl Engine {
                 root_size,
                 nics: nics.iter().map(nic_of).collect(),
                 public_ip: public_ip.clone(),
+                labels: request.labels.clone(),
             })
         });
         let new: Vec<_> = new.collect::<Result<_, EngineError>>()?;

@@ -116,6 +116,7 @@ impl EngineError {
     pub fn field(&self) -> Option<&'static str> {
         match self {
             Self::Invalid { field, .. } | Self::TooLarge { field, .. } => Some(field),
+            Self::Store(StoreError::Label(_)) => Some("labels"),
             Self::Refused { .. }
             | Self::WrongState { .. }
             | Self::NoRoom(_)

@@ -137,7 +137,7 @@ impl Engine {
         // One more than asked for: whether there are more, and where this page ends.
         let limit = page.limit.saturating_add(1);
         let mut operations = store
-            .operations(Some(project), Some(&id.to_string()), Page { limit, ..page })
+            .operations_on(project, &id.to_string(), Page { limit, ..page })
             .await?;
         let wanted = usize::try_from(page.limit).unwrap_or(usize::MAX);
         let until = operations.get(wanted).map(|beyond| beyond.created_at);

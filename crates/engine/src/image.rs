@@ -4,9 +4,13 @@ use std::io::Read;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use berth_model::{Checksum, DiskFormat, ImageId, ImageProperties, Name, PropertyError, Resource, Visibility};
+use berth_model::{
+    Checksum, DiskFormat, ImageId, ImageProperties, LabelPatch, Labels, Name, PropertyError, Resource, Visibility,
+};
 use berth_storage::{ImageFacts, ImageSource, ImportChecks, Storage};
-use berth_store::{Dry, Expected, ImageRecord, OperationRecord, Page, Requester, StoreError, Task, VolumeRecord};
+use berth_store::{
+    Dry, Expected, ImageFilter, ImageRecord, ListBy, Listed, OperationRecord, Requester, StoreError, Task, VolumeRecord,
+};
 use jiff::Timestamp;
 
 use crate::instance::to_its_end;
@@ -22,6 +26,8 @@ pub struct NewImage {
     pub visibility: Visibility,
     /// What it says of itself.
     pub properties: ImageProperties,
+    /// Its labels.
+    pub labels: Labels,
 }
 
 /// An image that is to be fetched.
@@ -64,6 +70,7 @@ impl Engine {
             image: Box::new(image),
             url: pull.url,
             expected: pull.checksum.map(Expected::Checksum).or(from_file),
+            labels: new.labels,
         };
         let (engine, by) = (self.clone(), by.clone());
         to_its_end(async move {
@@ -116,7 +123,7 @@ impl Engine {
                 properties: new.properties.clone(),
                 ..unknown(project, &new.name)
             };
-            self.world.store.insert_image(&unread).await?;
+            self.world.store.insert_image(&unread, &new.labels).await?;
         }
         let import = Import::begin(&self.world);
         let (id, cancelled) = (import.id, Arc::clone(&import.cancelled));
@@ -134,7 +141,7 @@ impl Engine {
             ..unknown(project, &new.name)
         };
         let record = made(image, facts);
-        if let Err(error) = self.keep(&record).await {
+        if let Err(error) = self.keep(&record, &new.labels).await {
             let storage = self.world.storage.clone();
             blocking(move || Ok(storage.delete_image(id)?)).await?;
             return Err(error);
@@ -148,7 +155,7 @@ impl Engine {
     pub async fn save_volume(
         &self,
         volume: &VolumeRecord,
-        name: Name,
+        (name, labels): (Name, Labels),
         by: &Requester,
     ) -> Result<OperationRecord, EngineError> {
         let freeze = volume::freeze(volume)?;
@@ -172,22 +179,24 @@ impl Engine {
             // Nobody writes to one that is attached to nothing, for as long as it is Uploading.
             freeze: volume.instance.map(|_| freeze),
             image: Box::new(image),
+            labels,
         };
         self.start_task(task, by).await
     }
 
     /// Writes down an image whose file is there, if its disk is one that its properties allow.
-    async fn keep(&self, record: &ImageRecord) -> Result<(), EngineError> {
+    async fn keep(&self, record: &ImageRecord, labels: &Labels) -> Result<(), EngineError> {
         record.properties.check_disk(record.virtual_size)?;
-        Ok(self.world.store.insert_image(record).await?)
+        Ok(self.world.store.insert_image(record, labels).await?)
     }
 
-    /// Changes the name, the visibility and the properties of an image: all that is asked, or nothing. What shapes the
+    /// Changes the name, the visibility, properties and labels of an image: all that is asked, or nothing. What shapes the
     /// domain reaches the instances made of it when they are next switched on.
     pub async fn change_image(
         &self,
         id: ImageId,
         change: impl FnOnce(&mut ImageRecord),
+        labels: &LabelPatch,
     ) -> Result<ImageRecord, EngineError> {
         let change = |image: &mut ImageRecord| {
             change(image);
@@ -195,7 +204,7 @@ impl Engine {
             image.properties.check_disk(image.virtual_size)?;
             Ok(())
         };
-        self.world.store.change_image(id, change).await
+        self.world.store.change_image(id, change, labels).await
     }
 
     /// The image with that name or id.
@@ -203,18 +212,14 @@ impl Engine {
         Ok(self.world.store.find_image(project, reference).await?)
     }
 
-    /// A page of the images that a project may use, or of those that are default ones or its own.
+    /// A page of the images that a project may use.
     pub async fn list_images(
         &self,
         project: &str,
-        visibility: Option<Visibility>,
-        page: Page<ImageId>,
-    ) -> Result<Vec<ImageRecord>, EngineError> {
-        let store = &self.world.store;
-        Ok(match visibility {
-            Some(visibility) => store.images_that_are(visibility, project, page).await?,
-            None => store.images(Some(project), page).await?,
-        })
+        filter: ImageFilter,
+        by: &ListBy,
+    ) -> Result<Listed<ImageRecord>, EngineError> {
+        Ok(self.world.store.list_images(project, filter, by).await?)
     }
 
     /// Removes an image that nothing is built on: the record first, so that nothing can be built on it meanwhile.

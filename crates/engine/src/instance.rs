@@ -6,7 +6,10 @@ use std::time::Duration;
 
 use berth_model::limits::STOP_GRACE_MAX;
 use berth_model::{Action, InstanceId, InstanceType};
-use berth_store::{Dry, InstanceRecord, OperationRecord, Page, PortRecord, Requester, StoreError, VolumeRecord};
+use berth_store::{
+    Dry, InstanceFilter, InstanceRecord, ListBy, Listed, OperationRecord, PortRecord, Requester, StoreError,
+    VolumeRecord,
+};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -112,9 +115,15 @@ impl Engine {
     }
 
     /// A page of a project's instances with what belongs to them: a few queries, however many there are.
-    pub async fn list_instances(&self, project: &str, page: Page<InstanceId>) -> Result<Vec<Detail>, EngineError> {
-        let instances = self.world.store.instances(Some(project), page).await?;
-        self.describe(instances).await
+    pub async fn list_instances(
+        &self,
+        project: &str,
+        filter: &InstanceFilter,
+        by: &ListBy,
+    ) -> Result<Listed<Detail>, EngineError> {
+        let mut listed = self.world.store.list_instances(project, filter, by).await?;
+        let instances = std::mem::take(&mut listed.items);
+        Ok(listed.with(self.describe(instances).await?))
     }
 
     async fn describe(&self, instances: Vec<InstanceRecord>) -> Result<Vec<Detail>, EngineError> {

@@ -1,7 +1,7 @@
 //! Key pairs: a public key that is imported, or a pair that is made. The private half passes through and is forgotten.
 
-use berth_model::{KeyPairId, Name, User};
-use berth_store::{KeyPairRecord, Page};
+use berth_model::{KeyPairId, Labels, Name, User};
+use berth_store::{KeyPairRecord, ListBy, Listed};
 use jiff::Timestamp;
 use ssh_key::public::{KeyData, RsaPublicKey};
 use ssh_key::{Algorithm, HashAlg, LineEnding, PrivateKey, PublicKey};
@@ -23,7 +23,7 @@ impl Engine {
         project: &str,
         name: Name,
         public_key: Option<&str>,
-        owner: &User,
+        (owner, labels): (&User, &Labels),
     ) -> Result<NewKeyPair, EngineError> {
         let (public, private_key) = match public_key {
             Some(text) => (parse(text)?, None),
@@ -41,7 +41,7 @@ impl Engine {
             fingerprint: public.fingerprint(HashAlg::Sha256).to_string(),
             created_at: Timestamp::now(),
         };
-        self.world.store.insert_keypair(&record).await?;
+        self.world.store.insert_keypair(&record, labels).await?;
         Ok(NewKeyPair { record, private_key })
     }
 
@@ -51,8 +51,8 @@ impl Engine {
     }
 
     /// A page of a project's key pairs.
-    pub async fn list_keypairs(&self, project: &str, page: Page<KeyPairId>) -> Result<Vec<KeyPairRecord>, EngineError> {
-        Ok(self.world.store.keypairs(Some(project), page).await?)
+    pub async fn list_keypairs(&self, project: &str, by: &ListBy) -> Result<Listed<KeyPairRecord>, EngineError> {
+        Ok(self.world.store.list_keypairs(project, by).await?)
     }
 
     /// Forgets a key pair, for the user who made it. Instances that have it keep it.

@@ -32,6 +32,7 @@ mod image;
 mod instance;
 mod instance_task;
 mod keypair;
+mod label;
 mod look;
 mod merge;
 mod metadata;
@@ -80,10 +81,11 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::JoinHandle;
 
 pub use berth_store::{
-    ChangeSubnet, Consistency, DEFAULT_PROJECT, Dry, EventRecord, Fault, GroupRecord, ImageRecord, InstanceLine,
-    InstanceRecord, KeyPairRecord, MemberRecord, Once, OperationRecord, Page, Phase, PortFilter, PortRecord,
-    ProjectRecord, PublicIpRecord, QuotaRecord, Requester, RuleRecord, SnapshotRecord, StoreError, SubnetRecord,
-    TokenRecord, VolumeRecord, VpcRecord,
+    ChangeSubnet, ChangeVolume, Consistency, DEFAULT_PROJECT, Dry, EventRecord, Fault, GroupRecord, ImageFilter,
+    ImageRecord, InstanceFilter, InstanceLine, InstanceRecord, KeyPairRecord, Labelled, ListBy, Listed, MemberRecord,
+    Once, OperationFilter, OperationRecord, Page, Phase, PortFilter, PortRecord, ProjectRecord, PublicIpFilter,
+    PublicIpRecord, QuotaRecord, Requester, RuleRecord, SnapshotFilter, SnapshotRecord, StoreError, SubnetRecord,
+    TokenRecord, VolumeFilter, VolumeRecord, VpcRecord,
 };
 pub use create::{CreateInstances, NewOrExisting, WantedNic, WantedVolume};
 pub use dry::{Charge, Diff, HourlyPrice, Preview};

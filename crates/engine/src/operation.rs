@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use berth_model::OperationId;
-use berth_store::{Back, ClaimError, EventRecord, OperationRecord, Page, Requester, StoreError};
+use berth_store::{
+    Back, ClaimError, EventRecord, ListBy, Listed, OperationFilter, OperationRecord, Requester, StoreError,
+};
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::time::{Instant, timeout_at};
@@ -55,14 +57,14 @@ impl Engine {
         Ok(self.world.store.answered(by).await?)
     }
 
-    /// A page of operations: of a project, or of all; of one instance, volume or image.
+    /// A page of operations: of a project, or of all.
     pub async fn list_operations(
         &self,
         project: Option<&str>,
-        subject: Option<&str>,
-        page: Page<OperationId>,
-    ) -> Result<Vec<OperationRecord>, EngineError> {
-        Ok(self.world.store.operations(project, subject, page).await?)
+        filter: &OperationFilter,
+        by: &ListBy,
+    ) -> Result<Listed<OperationRecord>, EngineError> {
+        Ok(self.world.store.list_operations(project, filter, by).await?)
     }
 
     /// An operation once it has ended, or as it is when the time is over.

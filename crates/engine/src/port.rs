@@ -3,9 +3,9 @@
 use std::collections::{HashMap, HashSet};
 use std::net::Ipv4Addr;
 
-use berth_model::{InstanceId, Mac, Name, PortId, VpcId};
+use berth_model::{InstanceId, LabelPatch, Labels, Mac, Name, PortId, VpcId};
 use berth_network::Counters;
-use berth_store::{ChangePort, InstanceRecord, NewPort, Page, PortFilter, PortRecord, StoreError, VpcRecord};
+use berth_store::{ChangePort, InstanceRecord, ListBy, Listed, NewPort, PortFilter, PortRecord, StoreError, VpcRecord};
 
 use crate::instance::to_its_end;
 use crate::network::{Change, hostname, publics_of};
@@ -26,6 +26,8 @@ pub struct CreatePort {
     pub groups: Vec<String>,
     /// Addresses besides its own that its guest may use.
     pub pairs: Vec<Ipv4Addr>,
+    /// Its labels.
+    pub labels: Labels,
 }
 
 /// What is to be changed of a port: only what is given.
@@ -39,6 +41,8 @@ pub struct PortChange {
     pub pairs: Option<Vec<Ipv4Addr>>,
     /// Whether it goes when its instance does.
     pub delete_on_termination: Option<bool>,
+    /// What changes of its labels.
+    pub labels: LabelPatch,
 }
 
 /// A port with what is told of it.
@@ -69,19 +73,19 @@ impl Engine {
         &self,
         project: &str,
         filter: PortFilter,
-        page: Page<PortId>,
-    ) -> Result<Vec<PortDetail>, EngineError> {
-        let ports = self.world.store.ports(project, filter, page).await?;
-        self.describe_ports(ports).await
+        by: &ListBy,
+    ) -> Result<Listed<PortDetail>, EngineError> {
+        let mut listed = self.world.store.list_ports(project, filter, by).await?;
+        let ports = std::mem::take(&mut listed.items);
+        Ok(listed.with(self.describe_ports(ports).await?))
     }
 
     /// Ports with what is told of them: a few queries, however many there are.
     pub async fn describe_ports(&self, ports: Vec<PortRecord>) -> Result<Vec<PortDetail>, EngineError> {
         let store = &self.world.store;
-        let mut vpcs: HashMap<VpcId, VpcRecord> = HashMap::new();
-        for id in ports.iter().map(|port| port.vpc).collect::<HashSet<_>>() {
-            vpcs.extend(store.vpc(id).await?.map(|vpc| (id, vpc)));
-        }
+        let ids: HashSet<VpcId> = ports.iter().map(|port| port.vpc).collect();
+        let vpcs = store.vpcs_by_id(&ids.into_iter().collect::<Vec<_>>()).await?;
+        let vpcs: HashMap<VpcId, VpcRecord> = vpcs.into_iter().map(|vpc| (vpc.id, vpc)).collect();
         let instances: Vec<InstanceId> = ports.iter().filter_map(|port| port.instance).collect();
         let owners = store.types_of_instances(&instances).await?;
         let publics = publics_of(&self.world, &ports).await?;
@@ -144,6 +148,7 @@ impl Engine {
             address: new.address,
             groups,
             pairs: new.pairs,
+            labels: new.labels,
         };
         Ok(self.world.store.create_port(new).await?)
     }
@@ -159,6 +164,7 @@ impl Engine {
             groups,
             pairs: change.pairs,
             delete_on_termination: change.delete_on_termination,
+            labels: change.labels,
         };
         let (engine, id) = (self.clone(), port.id);
         to_its_end(async move {

@@ -1,19 +1,29 @@
 //! Projects and their members.
 
-use berth_model::{Name, Role, User};
-use berth_store::{DEFAULT_PROJECT, Dry, MemberRecord, Page, ProjectRecord, StoreError, VpcRecord};
+use berth_model::{LabelPatch, Labels, Name, Role, User};
+use berth_store::{DEFAULT_PROJECT, Dry, ListBy, Listed, MemberRecord, Page, ProjectRecord, StoreError, VpcRecord};
 
 use crate::{Engine, EngineError, network};
 
 impl Engine {
     /// Makes a project.
-    pub async fn create_project(&self, name: &Name, description: &str) -> Result<ProjectRecord, EngineError> {
-        Ok(self.world.store.create_project(name, description).await?)
+    pub async fn create_project(
+        &self,
+        name: &Name,
+        description: &str,
+        labels: &Labels,
+    ) -> Result<ProjectRecord, EngineError> {
+        Ok(self.world.store.create_project(name, description, labels).await?)
     }
 
-    /// Says anew what a project is for.
-    pub async fn describe_project(&self, name: &str, description: &str) -> Result<ProjectRecord, EngineError> {
-        Ok(self.world.store.describe_project(name, description).await?)
+    /// Says anew what a project is for, and changes its labels: what is given.
+    pub async fn change_project(
+        &self,
+        name: &str,
+        description: Option<&str>,
+        labels: &LabelPatch,
+    ) -> Result<ProjectRecord, EngineError> {
+        Ok(self.world.store.change_project(name, description, labels).await?)
     }
 
     /// A project.
@@ -22,13 +32,14 @@ impl Engine {
         Ok(found.ok_or_else(|| not_found(name))?)
     }
 
-    /// A page of all projects, or of those that a user is a member of.
+    /// A page of all projects, or of those that a user is a member of; of one alone, if that is said.
     pub async fn list_projects(
         &self,
         member: Option<&User>,
-        page: Page<Name>,
-    ) -> Result<Vec<ProjectRecord>, EngineError> {
-        Ok(self.world.store.projects(member, page).await?)
+        only: Option<&str>,
+        by: &ListBy,
+    ) -> Result<Listed<ProjectRecord>, EngineError> {
+        Ok(self.world.store.list_projects(member, only, by).await?)
     }
 
     /// Deletes a project that has nothing but its default network, which goes with it. The one that everything belongs

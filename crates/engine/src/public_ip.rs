@@ -3,8 +3,10 @@
 use std::collections::HashMap;
 use std::net::Ipv4Addr;
 
-use berth_model::{InstanceId, Name, PortId, PublicIpId, PublicIpPool};
-use berth_store::{InstanceRecord, Page, PortRecord, PublicIpOfNew, PublicIpRecord, StoreError};
+use berth_model::{InstanceId, Labels, Name, PortId, PublicIpId, PublicIpPool};
+use berth_store::{
+    InstanceRecord, ListBy, Listed, PortRecord, PublicIpFilter, PublicIpOfNew, PublicIpRecord, StoreError,
+};
 
 use crate::instance::to_its_end;
 use crate::network::Change;
@@ -78,27 +80,35 @@ impl Engine {
     pub async fn list_public_ips(
         &self,
         project: &str,
-        page: Page<PublicIpId>,
-    ) -> Result<Vec<PublicIpDetail>, EngineError> {
-        let mut details = Vec::new();
-        for public in self.world.store.public_ips(project, page).await? {
-            details.push(self.describe_public_ip(public).await?);
-        }
-        Ok(details)
+        filter: &PublicIpFilter,
+        by: &ListBy,
+    ) -> Result<Listed<PublicIpDetail>, EngineError> {
+        let mut listed = self.world.store.list_public_ips(project, filter, by).await?;
+        let publics = std::mem::take(&mut listed.items);
+        Ok(listed.with(self.describe_public_ips(publics).await?))
     }
 
     /// A public IP with what is told of it.
     pub async fn describe_public_ip(&self, public: PublicIpRecord) -> Result<PublicIpDetail, EngineError> {
+        let detail = self.describe_public_ips(vec![public]).await?.pop();
+        detail.ok_or_else(|| EngineError::Internal("a description without a public IP".to_owned()))
+    }
+
+    /// Public IPs with what is told of them: two queries, however many there are.
+    async fn describe_public_ips(&self, publics: Vec<PublicIpRecord>) -> Result<Vec<PublicIpDetail>, EngineError> {
         let store = &self.world.store;
-        let port = match public.port {
-            Some(id) => store.port(id).await?,
-            None => None,
+        let ports: Vec<PortId> = publics.iter().filter_map(|public| public.port).collect();
+        let ports = store.ports_by_id(&ports).await?;
+        let instances: Vec<InstanceId> = ports.iter().filter_map(|port| port.instance).collect();
+        let names = store.types_of_instances(&instances).await?;
+        let ports: HashMap<PortId, PortRecord> = ports.into_iter().map(|port| (port.id, port)).collect();
+        let detail = |public: PublicIpRecord| {
+            let port = public.port.and_then(|id| ports.get(&id)).cloned();
+            let instance = port.as_ref().and_then(|port| port.instance);
+            let instance = instance.and_then(|id| Some((id, names.get(&id)?.0.clone())));
+            PublicIpDetail { public, port, instance }
         };
-        let instance = match port.as_ref().and_then(|port| port.instance) {
-            Some(id) => store.instance(id).await?.map(|instance| (id, instance.name)),
-            None => None,
-        };
-        Ok(PublicIpDetail { public, port, instance })
+        Ok(publics.into_iter().map(detail).collect())
     }
 
     /// Allocates a static public IP: that one, or a free one of that pool, or of any.
@@ -107,16 +117,23 @@ impl Engine {
         project: &str,
         pool: Option<&str>,
         address: Option<Ipv4Addr>,
+        labels: &Labels,
     ) -> Result<PublicIpRecord, EngineError> {
         let pools = self.pools(pool)?;
-        Ok(self.world.store.allocate_public_ip(project, &pools, address).await?)
+        let store = &self.world.store;
+        Ok(store.allocate_public_ip(project, &pools, address, labels).await?)
     }
 
     /// Gives a port an ephemeral public IP of that pool, or of any.
-    pub async fn give_public_ip(&self, port: &PortRecord, pool: Option<&str>) -> Result<PublicIpRecord, EngineError> {
+    pub async fn give_public_ip(
+        &self,
+        port: &PortRecord,
+        pool: Option<&str>,
+        labels: Labels,
+    ) -> Result<PublicIpRecord, EngineError> {
         let (engine, pools, port) = (self.clone(), self.pools(pool)?, port.clone());
         to_its_end(async move {
-            let public = engine.world.store.give_public_ip(port.id, &pools).await?;
+            let public = engine.world.store.give_public_ip(port.id, &pools, &labels).await?;
             engine.in_force(port.vpc, Change::Port(port.id)).await?;
             Ok(public)
         })

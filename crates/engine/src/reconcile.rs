@@ -177,7 +177,7 @@ async fn records(world: &Arc<World>, reality: &Reality) -> Result<Records, Store
     let mut coming: HashSet<ImageId> = lock(&world.importing).clone();
     coming.extend(world.store.images_in_flight().await?);
     let layers = world.store.layers().await?.into_iter().collect();
-    let volumes = all(|page| world.store.volumes(None, page), |volume| volume.id).await?;
+    let volumes = all(|page| world.store.every_volume(page), |volume| volume.id).await?;
     let volumes: HashMap<_, _> = volumes.into_iter().map(|volume| (volume.id, volume)).collect();
     let of_volumes = volumes.values().filter_map(|volume| volume.image);
     let images = images(world, reality.files.images.iter().copied().chain(of_volumes)).await?;
@@ -186,7 +186,7 @@ async fn records(world: &Arc<World>, reality: &Reality) -> Result<Records, Store
         networks.push(network_of(world, vpc).await?);
     }
     let publics = world.store.public_ips_in_use().await?;
-    let instances = all(|page| world.store.instances(None, page), |instance| instance.id).await?;
+    let instances = all(|page| world.store.every_instance(page), |instance| instance.id).await?;
     Ok(Records {
         owner: world.owner,
         instances: instances.into_iter().map(|instance| (instance.id, instance)).collect(),
@@ -215,7 +215,7 @@ where
 
 /// The names of all images on the list, and of those among `more`, which may be shelves and on no list.
 async fn images(world: &World, more: impl Iterator<Item = ImageId>) -> Result<HashMap<ImageId, Name>, StoreError> {
-    let listed = all(|page| world.store.images(None, page), |image| image.id).await?;
+    let listed = all(|page| world.store.every_image(page), |image| image.id).await?;
     let mut names: HashMap<_, _> = listed.into_iter().map(|image| (image.id, image.name)).collect();
     let missing: HashSet<_> = more.filter(|id| !names.contains_key(id)).collect();
     for id in missing {

@@ -1,7 +1,10 @@
 //! Security groups: rules that reach every port in milliseconds; what they allow no more ends at once.
 
-use berth_model::{Name, Rule, RuleId, SecurityGroupId, VpcId};
-use berth_store::{GroupRecord, Page, PortFilter, StoreError, VpcRecord};
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use berth_model::{LabelPatch, Labels, Name, Rule, RuleId, SecurityGroupId, VpcId};
+use berth_store::{GroupRecord, ListBy, Listed, StoreError, VpcRecord};
 
 use crate::instance::to_its_end;
 use crate::network::Change;
@@ -13,13 +16,10 @@ pub struct GroupDetail {
     /// The group.
     pub group: GroupRecord,
     /// Its VPC, with all groups that its rules may name.
-    pub vpc: VpcRecord,
+    pub vpc: Arc<VpcRecord>,
     /// How many ports are in it.
     pub ports: u64,
 }
-
-/// How many ports are read at a time to be counted.
-const COUNTED: u32 = 500;
 
 impl Engine {
     /// The group of that name or id, or `VPC/NAME`; of `vpc`, if that is said. `default` alone is the default VPC's.
@@ -62,39 +62,41 @@ impl Engine {
         &self,
         project: &str,
         vpc: Option<VpcId>,
-        page: Page<SecurityGroupId>,
-    ) -> Result<Vec<GroupDetail>, EngineError> {
+        by: &ListBy,
+    ) -> Result<Listed<GroupDetail>, EngineError> {
         network::default_vpc(&self.world, project).await?;
-        let mut details = Vec::new();
-        for group in self.world.store.groups(project, vpc, page).await? {
-            details.push(self.describe_group(group).await?);
-        }
-        Ok(details)
+        let mut listed = self.world.store.list_groups(project, vpc, by).await?;
+        let groups = std::mem::take(&mut listed.items);
+        Ok(listed.with(self.describe_groups(groups).await?))
     }
 
     /// A group with what is told of it.
     pub async fn describe_group(&self, group: GroupRecord) -> Result<GroupDetail, EngineError> {
-        let store = &self.world.store;
-        let vpc = store.vpc(group.vpc).await?;
-        let vpc = vpc.ok_or_else(|| StoreError::NotFound {
+        let vpc = group.vpc;
+        let detail = self.describe_groups(vec![group]).await?.pop();
+        Ok(detail.ok_or_else(|| StoreError::NotFound {
             what: "VPC",
-            reference: group.vpc.to_string(),
-        })?;
-        let filter = PortFilter {
-            vpc: Some(vpc.id),
-            ..PortFilter::default()
+            reference: vpc.to_string(),
+        })?)
+    }
+
+    /// Groups with what is told of them: a few queries, however many there are. Of a VPC that was deleted meanwhile there
+    /// is none.
+    async fn describe_groups(&self, groups: Vec<GroupRecord>) -> Result<Vec<GroupDetail>, EngineError> {
+        let store = &self.world.store;
+        let ids: HashSet<VpcId> = groups.iter().map(|group| group.vpc).collect();
+        let ids: Vec<_> = ids.into_iter().collect();
+        let ports = store.ports_per_group(&ids).await?;
+        let vpcs = store.vpcs_by_id(&ids).await?;
+        let vpcs: HashMap<VpcId, Arc<VpcRecord>> = vpcs.into_iter().map(|vpc| (vpc.id, Arc::new(vpc))).collect();
+        let detail = |group: GroupRecord| {
+            Some(GroupDetail {
+                vpc: Arc::clone(vpcs.get(&group.vpc)?),
+                ports: ports.get(&group.id).copied().unwrap_or_default(),
+                group,
+            })
         };
-        let (mut ports, mut after) = (0, None);
-        loop {
-            let page = store
-                .ports(&group.project, filter, Page { limit: COUNTED, after })
-                .await?;
-            ports += page.iter().filter(|port| port.groups.contains(&group.id)).count() as u64;
-            match page.last() {
-                Some(last) => after = Some(last.id),
-                None => return Ok(GroupDetail { group, vpc, ports }),
-            }
-        }
+        Ok(groups.into_iter().filter_map(detail).collect())
     }
 
     /// Makes a group, with one rule: everything out.
@@ -102,26 +104,28 @@ impl Engine {
         &self,
         project: &str,
         vpc: Option<&str>,
-        (name, description): (Name, String),
+        named: (Name, String),
+        labels: Labels,
     ) -> Result<GroupRecord, EngineError> {
         let vpc = self.find_vpc(project, vpc).await?.id;
         let engine = self.clone();
         to_its_end(async move {
-            let group = engine.world.store.create_group(vpc, name, description).await?;
+            let group = engine.world.store.create_group(vpc, named, &labels).await?;
             engine.in_force(vpc, Change::Group(group.id)).await?;
             Ok(group)
         })
         .await
     }
 
-    /// Changes the name or the description of a group.
+    /// Changes the name, the description or the labels of a group.
     pub async fn change_group(
         &self,
         id: SecurityGroupId,
         name: Option<Name>,
         description: Option<String>,
+        labels: &LabelPatch,
     ) -> Result<GroupRecord, EngineError> {
-        Ok(self.world.store.change_group(id, name, description).await?)
+        Ok(self.world.store.change_group(id, name, description, labels).await?)
     }
 
     /// Adds a rule to a group. It is in force when this is done.

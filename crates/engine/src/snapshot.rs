@@ -1,8 +1,9 @@
 //! Snapshots: of a volume, or of all volumes of an instance at one instant.
 
-use berth_model::{Name, SnapshotId, VolumeId};
+use berth_model::{Labels, Name};
 use berth_store::{
-    Freeze, InstanceRecord, NewSnapshot, OperationRecord, Page, Requester, SnapshotRecord, Task, VolumeRecord,
+    Freeze, InstanceRecord, ListBy, Listed, NewSnapshot, OperationRecord, Requester, SnapshotFilter, SnapshotRecord,
+    Task, VolumeRecord,
 };
 
 use crate::instance::to_its_end;
@@ -13,18 +14,18 @@ impl Engine {
     pub async fn snapshot_volume(
         &self,
         volume: &VolumeRecord,
-        name: Name,
+        (name, labels): (Name, &Labels),
         by: &Requester,
     ) -> Result<OperationRecord, EngineError> {
         let freeze = volume::freeze(volume)?;
-        self.take(vec![(freeze, name)], by).await
+        self.take(vec![(freeze, name)], labels, by).await
     }
 
     /// Takes snapshots of all volumes of an instance at one instant: each is called after the name and its volume.
     pub async fn snapshot_instance(
         &self,
         instance: &InstanceRecord,
-        name: &Name,
+        (name, labels): (&Name, &Labels),
         by: &Requester,
     ) -> Result<OperationRecord, EngineError> {
         let mut wanted = Vec::new();
@@ -37,10 +38,15 @@ impl Engine {
             let name = text.parse().map_err(|error| EngineError::invalid("name", error))?;
             wanted.push((volume::freeze(&volume)?, name));
         }
-        self.take(wanted, by).await
+        self.take(wanted, labels, by).await
     }
 
-    async fn take(&self, wanted: Vec<(Freeze, Name)>, by: &Requester) -> Result<OperationRecord, EngineError> {
+    async fn take(
+        &self,
+        wanted: Vec<(Freeze, Name)>,
+        labels: &Labels,
+        by: &Requester,
+    ) -> Result<OperationRecord, EngineError> {
         let mut new = Vec::with_capacity(wanted.len());
         let mut freezes = Vec::with_capacity(wanted.len());
         for (freeze, name) in wanted {
@@ -48,6 +54,7 @@ impl Engine {
                 volume: freeze.volume,
                 id: freeze.snapshot,
                 name,
+                labels: labels.clone(),
             });
             freezes.push(freeze);
         }
@@ -65,14 +72,14 @@ impl Engine {
         Ok(self.world.store.find_snapshot(project, reference).await?)
     }
 
-    /// A page of a project's snapshots, of one volume (which may be gone) or of all.
+    /// A page of a project's snapshots.
     pub async fn list_snapshots(
         &self,
         project: &str,
-        volume: Option<VolumeId>,
-        page: Page<SnapshotId>,
-    ) -> Result<Vec<SnapshotRecord>, EngineError> {
-        Ok(self.world.store.snapshots(project, volume, page).await?)
+        filter: SnapshotFilter,
+        by: &ListBy,
+    ) -> Result<Listed<SnapshotRecord>, EngineError> {
+        Ok(self.world.store.list_snapshots(project, filter, by).await?)
     }
 
     /// Deletes a snapshot. What was made from it, and the snapshots before and after it, stay whole.

@@ -1,9 +1,9 @@
 //! Volumes: admission of what is asked of them, and what is told of them.
 
-use berth_model::{Gib, ImageId, LayerId, Name, SnapshotId, VOLUME_MAX, VOLUME_MIN, VolumeId};
+use berth_model::{Gib, ImageId, Labels, LayerId, Name, SnapshotId, VOLUME_MAX, VOLUME_MIN, VolumeId};
 use berth_store::{
-    Base, Freeze, InstanceRecord, NewVolume, OperationRecord, Page, Requester, StoreError, Task, TaskClaim,
-    VolumeRecord,
+    Base, ChangeVolume, Freeze, InstanceRecord, ListBy, Listed, NewVolume, OperationRecord, Requester, StoreError,
+    Task, TaskClaim, VolumeFilter, VolumeRecord,
 };
 
 use crate::instance::to_its_end;
@@ -20,6 +20,8 @@ pub struct CreateVolume {
     pub from: VolumeFrom,
     /// Its type; the first of the catalog if not given.
     pub volume_type: Option<String>,
+    /// Its labels.
+    pub labels: Labels,
 }
 
 /// What a volume is made from.
@@ -93,6 +95,7 @@ impl Engine {
             project: project.to_owned(),
             name: request.name,
             volume_type,
+            labels: request.labels,
         };
         let task = Task::CreateVolume {
             volume: new.id,
@@ -218,15 +221,9 @@ impl Engine {
         self.start_task(Task::DeleteVolume { volume: volume.id }, by).await
     }
 
-    /// Gives a volume another name, and says whether it goes with its instance: all that is asked, or nothing.
-    pub async fn change_volume(
-        &self,
-        id: VolumeId,
-        name: Option<&Name>,
-        delete_on_termination: Option<bool>,
-    ) -> Result<VolumeRecord, EngineError> {
-        let store = &self.world.store;
-        Ok(store.change_volume(id, name, delete_on_termination).await?)
+    /// Changes what is given of a volume: all that is asked, or nothing.
+    pub async fn change_volume(&self, id: VolumeId, change: &ChangeVolume) -> Result<VolumeRecord, EngineError> {
+        Ok(self.world.store.change_volume(id, change).await?)
     }
 
     /// The volume with that name or id.
@@ -235,8 +232,13 @@ impl Engine {
     }
 
     /// A page of a project's volumes.
-    pub async fn list_volumes(&self, project: &str, page: Page<VolumeId>) -> Result<Vec<VolumeRecord>, EngineError> {
-        Ok(self.world.store.volumes(Some(project), page).await?)
+    pub async fn list_volumes(
+        &self,
+        project: &str,
+        filter: &VolumeFilter,
+        by: &ListBy,
+    ) -> Result<Listed<VolumeRecord>, EngineError> {
+        Ok(self.world.store.list_volumes(project, filter, by).await?)
     }
 
     /// Refuses a size above what the image at the bottom of a volume allows.

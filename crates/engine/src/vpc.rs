@@ -1,12 +1,12 @@
 //! VPCs and subnets: made at once, in force with their first guest, gone when nothing is in them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
-use berth_model::{AddressRange, Name, PublicIpPool, SubnetId, VpcId};
+use berth_model::{AddressRange, LabelPatch, Labels, Name, PublicIpPool, SubnetId, VpcId};
 use berth_ops::fault_point;
-use berth_store::{ChangeSubnet, Dry, NewSubnet, Page, SubnetRecord, VpcRecord};
+use berth_store::{ChangeSubnet, Dry, ListBy, Listed, NewSubnet, SubnetRecord, VpcRecord};
 use ipnet::Ipv4Net;
 
 use crate::instance::to_its_end;
@@ -29,6 +29,8 @@ pub struct CreateSubnet {
     pub dns: Vec<Ipv4Addr>,
     /// The time servers its guests are told of.
     pub ntp: Vec<Ipv4Addr>,
+    /// Its labels.
+    pub labels: Labels,
 }
 
 /// A subnet with what is told of it.
@@ -64,42 +66,50 @@ impl Engine {
     }
 
     /// A page of a project's VPCs.
-    pub async fn list_vpcs(&self, project: &str, page: Page<VpcId>) -> Result<Vec<VpcDetail>, EngineError> {
+    pub async fn list_vpcs(&self, project: &str, by: &ListBy) -> Result<Listed<VpcDetail>, EngineError> {
         network::default_vpc(&self.world, project).await?;
-        let mut details = Vec::new();
-        for vpc in self.world.store.vpcs_of(project, page).await? {
-            details.push(self.describe_vpc(vpc).await?);
-        }
-        Ok(details)
+        let mut listed = self.world.store.list_vpcs(project, by).await?;
+        let vpcs = std::mem::take(&mut listed.items);
+        Ok(listed.with(self.describe_vpcs(vpcs).await?))
     }
 
     /// A VPC with what is told of it.
     pub async fn describe_vpc(&self, vpc: VpcRecord) -> Result<VpcDetail, EngineError> {
-        let ports = self.world.store.ports_per_subnet(vpc.id).await?;
+        let detail = self.describe_vpcs(vec![vpc]).await?.pop();
+        detail.ok_or_else(|| EngineError::Internal("a description without a VPC".to_owned()))
+    }
+
+    /// VPCs with what is told of them: one query, however many there are.
+    async fn describe_vpcs(&self, vpcs: Vec<VpcRecord>) -> Result<Vec<VpcDetail>, EngineError> {
+        let ids: Vec<_> = vpcs.iter().map(|vpc| vpc.id).collect();
+        let ports = self.world.store.ports_per_subnet(&ids).await?;
         let ports: HashMap<SubnetId, u32> = ports.into_iter().collect();
-        let detail = |subnet: &SubnetRecord| {
-            let addresses = room_of(subnet);
-            SubnetDetail {
-                subnet: subnet.clone(),
-                vpc_name: vpc.name.clone(),
-                addresses,
-                addresses_free: addresses.saturating_sub(ports.get(&subnet.id).copied().unwrap_or_default()),
-            }
+        let detail = |vpc: VpcRecord| {
+            let of_subnet = |subnet: &SubnetRecord| {
+                let addresses = room_of(subnet);
+                SubnetDetail {
+                    subnet: subnet.clone(),
+                    vpc_name: vpc.name.clone(),
+                    addresses,
+                    addresses_free: addresses.saturating_sub(ports.get(&subnet.id).copied().unwrap_or_default()),
+                }
+            };
+            let subnets = vpc.subnets.iter().map(of_subnet).collect();
+            VpcDetail { vpc, subnets }
         };
-        let subnets = vpc.subnets.iter().map(detail).collect();
-        Ok(VpcDetail { vpc, subnets })
+        Ok(vpcs.into_iter().map(detail).collect())
     }
 
     /// Makes a VPC.
-    pub async fn create_vpc(&self, project: &str, name: &Name) -> Result<VpcRecord, EngineError> {
+    pub async fn create_vpc(&self, project: &str, name: &Name, labels: &Labels) -> Result<VpcRecord, EngineError> {
         // A project has that one without asking, with its subnet.
         network::default_vpc(&self.world, project).await?;
-        Ok(self.world.store.create_vpc(project, name).await?)
+        Ok(self.world.store.create_vpc(project, name, labels).await?)
     }
 
-    /// Gives a VPC another name.
-    pub async fn rename_vpc(&self, id: VpcId, name: &Name) -> Result<(), EngineError> {
-        Ok(self.world.store.rename_vpc(id, name).await?)
+    /// Changes the name and the labels of a VPC: what is given.
+    pub async fn change_vpc(&self, id: VpcId, name: Option<&Name>, labels: &LabelPatch) -> Result<(), EngineError> {
+        Ok(self.world.store.change_vpc(id, name, labels).await?)
     }
 
     /// Deletes a VPC that has no subnet, and all of it on the host.
@@ -143,22 +153,18 @@ impl Engine {
         &self,
         project: &str,
         vpc: Option<VpcId>,
-        page: Page<SubnetId>,
-    ) -> Result<Vec<SubnetDetail>, EngineError> {
+        by: &ListBy,
+    ) -> Result<Listed<SubnetDetail>, EngineError> {
         network::default_vpc(&self.world, project).await?;
-        let subnets = self.world.store.subnets(project, vpc, page).await?;
-        let mut known: HashMap<SubnetId, SubnetDetail> = HashMap::new();
-        let mut details = Vec::with_capacity(subnets.len());
-        for subnet in subnets {
-            if !known.contains_key(&subnet.id)
-                && let Some(vpc) = self.world.store.vpc(subnet.vpc).await?
-            {
-                let all = self.describe_vpc(vpc).await?.subnets;
-                known.extend(all.into_iter().map(|detail| (detail.subnet.id, detail)));
-            }
-            details.extend(known.remove(&subnet.id));
-        }
-        Ok(details)
+        let listed = self.world.store.list_subnets(project, vpc, by).await?;
+        let vpcs: HashSet<VpcId> = listed.items.iter().map(|subnet| subnet.vpc).collect();
+        let vpcs: Vec<_> = vpcs.into_iter().collect();
+        let vpcs = self.describe_vpcs(self.world.store.vpcs_by_id(&vpcs).await?).await?;
+        let all = vpcs.into_iter().flat_map(|vpc| vpc.subnets);
+        let mut known: HashMap<SubnetId, SubnetDetail> = all.map(|detail| (detail.subnet.id, detail)).collect();
+        let details = listed.items.iter().filter_map(|subnet| known.remove(&subnet.id));
+        let details = details.collect();
+        Ok(listed.with(details))
     }
 
     /// A subnet with what is told of it.
@@ -187,6 +193,7 @@ impl Engine {
             dns: new.dns,
             ntp: new.ntp,
             nat: new.nat,
+            labels: new.labels,
         };
         let engine = self.clone();
         to_its_end(async move {
@@ -226,7 +233,13 @@ impl Engine {
         check_servers("ntp", change.ntp.as_deref().unwrap_or_default())?;
         let engine = self.clone();
         to_its_end(async move {
+            // Labels are no network's.
+            let labels_only =
+                change.name.is_none() && change.nat.is_none() && change.dns.is_none() && change.ntp.is_none();
             let subnet = engine.world.store.change_subnet(id, change).await?;
+            if labels_only {
+                return Ok(());
+            }
             engine.in_force(subnet.vpc, Change::Whole).await
         })
         .await

@@ -310,6 +310,12 @@ impl Position {
         (step < action.row().steps.len()).then_some(Self { action, step })
     }
 
+    /// Every step of every action.
+    pub fn all() -> impl Iterator<Item = Self> {
+        let steps = |action: Action| (0..action.row().steps.len()).map(move |step| Self { action, step });
+        Action::ALL.iter().copied().flat_map(steps)
+    }
+
     /// The step after this one, if there is one.
     pub fn next(self) -> Option<Self> {
         Self::at(self.action, self.step + 1)

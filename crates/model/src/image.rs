@@ -15,6 +15,20 @@ pub enum OsFamily {
     Other,
 }
 
+impl OsFamily {
+    /// Every family.
+    pub const ALL: &'static [Self] = &[Self::Linux, Self::Windows, Self::Other];
+
+    /// The family as it is on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Linux => "linux",
+            Self::Windows => "windows",
+            Self::Other => "other",
+        }
+    }
+}
+
 /// What starts the guest.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -71,6 +85,19 @@ pub enum Visibility {
     /// My image: one project's own.
     #[default]
     Private,
+}
+
+impl Visibility {
+    /// Both of them.
+    pub const ALL: &'static [Self] = &[Self::Default, Self::Private];
+
+    /// The visibility as it is on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Default => "default",
+            Self::Private => "private",
+        }
+    }
 }
 
 /// How a disk image is written down. What guests run on is always qcow2, and the seed disk is raw; the others are taken

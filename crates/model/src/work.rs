@@ -87,6 +87,29 @@ impl Work {
         Position::at(word.parse::<Action>().ok()?, step).map(Self::Instance)
     }
 
+    /// Everything that an operation may be told to do, each once.
+    pub fn actions() -> Vec<&'static str> {
+        let mut all: Vec<_> = Self::beginnings().map(Self::action).collect();
+        all.sort_unstable();
+        all.dedup();
+        all
+    }
+
+    /// The words of the store for what is told as that action: of an instance, a volume, an image.
+    pub fn words_of(action: &str) -> Vec<String> {
+        let works = Self::beginnings().filter(|work| work.action() == action);
+        works.map(Self::word).collect()
+    }
+
+    /// The beginning of every operation.
+    fn beginnings() -> impl Iterator<Item = Self> {
+        let instances = Action::ALL
+            .iter()
+            .map(|action| Self::Instance(Position::first(*action)));
+        let volumes = VolumeAction::ALL.iter().map(|action| Self::Volume(*action, 0));
+        instances.chain(volumes).chain([Self::Image(ImageAction::Import)])
+    }
+
     /// Where an instance's operation is; none if it moves something else.
     pub const fn position(self) -> Option<Position> {
         match self {
@@ -111,5 +134,15 @@ mod tests {
         }
         assert_eq!(Work::read("volume.dance", 0), None);
         assert_eq!(Work::read("start", 7), None);
+        for action in Work::actions() {
+            let words = Work::words_of(action);
+            assert!(
+                words
+                    .iter()
+                    .all(|word| Work::read(word, 0).is_some_and(|work| work.action() == action))
+            );
+        }
+        assert_eq!(Work::words_of("create"), ["create", "volume.create"]);
+        assert_eq!(Work::words_of("dance"), [] as [String; 0]);
     }
 }

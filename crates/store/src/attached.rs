@@ -6,7 +6,7 @@ use crate::layer::{self, Base};
 use crate::row::{Columns as _, sql, to_number};
 use crate::tx::Tx;
 use crate::usage::facts;
-use crate::{Store, StoreError, task_begin, volume};
+use crate::{Store, StoreError, label, task_begin, volume};
 
 /// Sets the state of an instance's root volume: it follows the steps of its instance.
 pub(crate) async fn set_root_state(tx: &mut Tx, instance: InstanceId, state: VolumeState) -> Result<(), StoreError> {
@@ -122,6 +122,7 @@ pub(crate) async fn leave(tx: &mut Tx, instance: InstanceId) -> Result<(), Store
                     AND (delete_on_termination = 1 OR layer IS NULL) RETURNING id, layer, project, charged");
     for row in tx.all(gone.bind(instance.to_string())).await? {
         facts::end(tx, &row.text("id")?).await?;
+        label::remove(tx, &row.text("id")?).await?;
         volume::free(tx, &row)?;
         layer::release(tx, row.maybe_parsed("layer")?).await?;
     }

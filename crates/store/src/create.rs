@@ -5,8 +5,8 @@ use std::collections::{HashMap, HashSet};
 use std::net::Ipv4Addr;
 
 use berth_model::{
-    Action, Gib, ImageId, InstanceId, InstanceType, KeyPairId, LayerId, Name, Policy, PortState, Position, Standing,
-    SubnetId, VolumeId, VolumeState, VpcId, Work,
+    Action, Gib, ImageId, InstanceId, InstanceType, KeyPairId, Labels, LayerId, Name, Policy, PortState, Position,
+    Standing, SubnetId, VolumeId, VolumeState, VpcId, Work,
 };
 use serde_json::json;
 
@@ -23,7 +23,7 @@ use crate::transition::{Why, state_event};
 use crate::tx::Tx;
 use crate::usage::facts;
 use crate::volume::VolumeRecord;
-use crate::{Claim, InstanceRecord, KeyRef, Requester, Store, StoreError, attached, claim, once, quota, volume};
+use crate::{Claim, InstanceRecord, KeyRef, Requester, Store, StoreError, attached, claim, label, once, quota, volume};
 
 /// An instance to be made. Its ids and its MAC are chosen by the caller, before anything is made of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,6 +60,8 @@ pub struct NewInstance {
     pub nics: Vec<NicOfNew>,
     /// The public IP of its primary NIC.
     pub public_ip: Option<PublicIpOfNew>,
+    /// Its labels; what is made with it has none.
+    pub labels: Labels,
 }
 
 /// A volume that an instance is made with, besides its root.
@@ -140,17 +142,8 @@ async fn create(
         Some(id) => Some(given.key(tx, id).await?),
         None => None,
     };
-    let taken = sql("SELECT id FROM instances WHERE project = $1 AND name = $2");
-    if tx
-        .optional(taken.bind(new.project.as_str()).bind(new.name.as_str()))
-        .await?
-        .is_some()
-    {
-        return Err(StoreError::AlreadyExists {
-            what: "instance",
-            name: new.name.to_string(),
-        });
-    }
+    let taken = "SELECT id FROM instances WHERE project = $1 AND name = $2";
+    tx.check_name("instance", taken, (&new.project, &new.name)).await?;
     let operation = OperationRecord::begin(
         tx,
         Work::Instance(FIRST_POSITION),
@@ -165,6 +158,7 @@ async fn create(
     claim::begin(tx, &operation).await?;
     let record = record(tx, new, &operation, key);
     insert(tx, &record).await?;
+    label::write(tx, &new.project, &new.id, &new.labels).await?;
     facts::instance(tx, &record).await?;
     if let Some(content) = &new.user_data {
         let insert = sql("INSERT INTO user_data (instance, content) VALUES ($1, $2)");
@@ -260,7 +254,7 @@ async fn volumes(tx: &mut Tx, new: &NewInstance) -> Result<(), StoreError> {
                 size,
                 delete_on_termination,
             } => {
-                volume::check_name(tx, &new.project, name).await?;
+                tx.check_name("volume", volume::TAKEN, (&new.project, name)).await?;
                 layer::insert(tx, *layer, Base::default()).await?;
                 let blank = VolumeRecord {
                     id: *id,

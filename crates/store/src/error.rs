@@ -3,8 +3,8 @@
 use std::net::Ipv4Addr;
 
 use berth_model::{
-    Action, Code, IdempotencyKey, InstanceId, InstanceState, Limit, Name, OperationId, Resource, RuleError, Stable,
-    SubnetError, User, VolumeAction, VolumeState,
+    Action, Code, IdempotencyKey, InstanceId, InstanceState, LabelError, Limit, Name, OperationId, Resource, RuleError,
+    Stable, SubnetError, User, VolumeAction, VolumeState,
 };
 use ipnet::Ipv4Net;
 
@@ -77,6 +77,9 @@ pub enum StoreError {
         /// Its addresses.
         taken: Ipv4Net,
     },
+    /// The labels aren't what labels have to be.
+    #[error(transparent)]
+    Label(#[from] LabelError),
     /// The rule makes no sense.
     #[error(transparent)]
     Rule(#[from] RuleError),
@@ -261,7 +264,9 @@ impl StoreError {
                 Code::NoCapacity
             }
             Self::QuotaExceeded { .. } => Code::QuotaExceeded,
-            Self::Params { .. } | Self::Subnet(_) | Self::Rule(_) | Self::Ambiguous { .. } => Code::InvalidArgument,
+            Self::Params { .. } | Self::Subnet(_) | Self::Rule(_) | Self::Label(_) | Self::Ambiguous { .. } => {
+                Code::InvalidArgument
+            }
             Self::NotCancellable { .. }
             | Self::VolumeRefused { .. }
             | Self::InstanceRefused { .. }

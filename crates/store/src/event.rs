@@ -17,11 +17,11 @@ pub struct EventRecord {
     pub seq: i64,
     /// When its transaction was.
     pub at: Timestamp,
-    /// What happened: `instance.state`, `instance.deleted`, `volume.state`, `volume.renamed`, `volume.deleted`,
-    /// `snapshot.created`, `snapshot.deleted`, `image.created`, `image.changed`, `image.deleted`, `keypair.created`,
-    /// `keypair.deleted`, `vpc.…`, `subnet.…` and `security_group.…` with `created`, `changed` or `deleted`, `port.state`,
+    /// What happened: `instance.state`, `instance.changed`, `instance.deleted`, `volume.state`, `volume.renamed`,
+    /// `volume.changed`, `volume.deleted`, `snapshot.created`, `snapshot.changed`, `snapshot.deleted`, `image.created`,
+    /// `image.changed`, `image.deleted`, `keypair.created`, `keypair.changed`, `keypair.deleted`, `vpc.…`, `subnet.…` and `security_group.…` with `created`, `changed` or `deleted`, `port.state`,
     /// `port.changed`, `port.deleted`, `public_ip.allocated`, `public_ip.attached`, `public_ip.detached`,
-    /// `public_ip.released`, `project.created`, `project.changed`, `project.deleted`, `member.set`, `member.removed`,
+    /// `public_ip.changed`, `public_ip.released`, `project.created`, `project.changed`, `project.deleted`, `member.set`, `member.removed`,
     /// `token.created`, `token.revoked`, `guest.…`, `operation.undoing`, `operation.cancelled`, and of operations on
     /// volumes and images `operation.ended`.
     pub kind: String,

@@ -1,6 +1,8 @@
 //! Images: what is known of each; the bytes are the storage's.
 
-use berth_model::{DiskFormat, ImageId, ImageProperties, InstanceId, Name, Resource, Visibility, VolumeId};
+use berth_model::{
+    DiskFormat, ImageId, ImageProperties, InstanceId, LabelPatch, Labels, Name, Resource, Visibility, VolumeId,
+};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -12,7 +14,7 @@ use crate::port_query::in_instances;
 use crate::row::{Columns as _, Sql, sql, to_json, to_number, to_word};
 use crate::tx::Tx;
 use crate::usage::facts;
-use crate::{Page, Store, StoreError, attached};
+use crate::{Page, Store, StoreError, attached, label};
 
 /// An image.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,6 +44,9 @@ pub struct ImageRecord {
     /// The instance whose shelf it is: such an image is in no list, and nobody can ask for it.
     pub shelf_of: Option<InstanceId>,
 }
+
+/// The image of a project that has a name.
+pub(crate) const TAKEN: &str = "SELECT id FROM images WHERE project = $1 AND name = $2";
 
 /// The properties that have a column of their own, and the column: the others share one.
 const OWN_COLUMN: [(&str, &str); 3] = [("os", "os"), ("firmware", "firmware"), ("user", "login")];
@@ -159,21 +164,6 @@ pub(crate) async fn forget_shelves(tx: &mut Tx) -> Result<Vec<ImageId>, StoreErr
     rows.iter().map(|row| row.parsed("id")).collect()
 }
 
-/// [`StoreError::AlreadyExists`] if a project has an image of that name.
-pub(crate) async fn check_name(tx: &mut Tx, project: &str, name: &Name) -> Result<(), StoreError> {
-    let taken = sql("SELECT id FROM images WHERE project = $1 AND name = $2");
-    match tx
-        .optional(taken.bind(project.to_owned()).bind(name.to_string()))
-        .await?
-    {
-        None => Ok(()),
-        Some(_) => Err(StoreError::AlreadyExists {
-            what: "image",
-            name: name.to_string(),
-        }),
-    }
-}
-
 /// [`StoreError::NotFound`] for an image that was deleted meanwhile.
 pub(crate) async fn must_be_there(tx: &mut Tx, id: ImageId) -> Result<(), StoreError> {
     let row = tx.optional(sql("SELECT id FROM images WHERE id = $1").bind(id.to_string()));
@@ -183,45 +173,31 @@ pub(crate) async fn must_be_there(tx: &mut Tx, id: ImageId) -> Result<(), StoreE
 }
 
 /// Writes down an image that an operation has made.
-pub(crate) async fn insert(tx: &mut Tx, image: &ImageRecord) -> Result<(), StoreError> {
-    check_name(tx, &image.project, &image.name).await?;
+pub(crate) async fn insert(tx: &mut Tx, image: &ImageRecord, labels: &Labels) -> Result<(), StoreError> {
+    tx.check_name("image", TAKEN, (&image.project, &image.name)).await?;
     tx.run(image.insert()?).await?;
+    label::write(tx, &image.project, &image.id, labels).await?;
     facts::image(tx, image).await?;
     image.charge(tx);
     tx.event(NewEvent::about("image.created", &image.project, &image.id, &image.name))
         .await
 }
 
-/// Refuses an image whose name another one of its project has.
-async fn free_name(tx: &mut Tx, image: &ImageRecord) -> Result<(), StoreError> {
-    let taken = sql("SELECT id FROM images WHERE project = $1 AND name = $2 AND id <> $3");
-    let taken = taken
-        .bind(image.project.clone())
-        .bind(image.name.to_string())
-        .bind(image.id.to_string());
-    match tx.optional(taken).await? {
-        None => Ok(()),
-        Some(_) => Err(StoreError::AlreadyExists {
-            what: "image",
-            name: image.name.to_string(),
-        }),
-    }
-}
-
 impl Store {
     /// Keeps an image. [`StoreError::AlreadyExists`] if the project has one of that name.
-    pub async fn insert_image(&self, image: &ImageRecord) -> Result<(), StoreError> {
+    pub async fn insert_image(&self, image: &ImageRecord, labels: &Labels) -> Result<(), StoreError> {
         let mut tx = self.begin().await?;
-        insert(&mut tx, image).await?;
+        insert(&mut tx, image, labels).await?;
         tx.commit().await
     }
 
-    /// Changes the name, the visibility and the properties of an image, and returns it as it is then; the rest of a
+    /// Changes the name, the visibility, the properties and the labels of an image, and returns it as it is then; the rest of a
     /// record says what the file is, and stays. What `change` refuses isn't written.
     pub async fn change_image<E: From<StoreError>>(
         &self,
         id: ImageId,
         change: impl FnOnce(&mut ImageRecord) -> Result<(), E>,
+        labels: &LabelPatch,
     ) -> Result<ImageRecord, E> {
         let mut tx = self.begin().await?;
         let row = tx
@@ -229,11 +205,15 @@ impl Store {
             .await?;
         let row = row.ok_or_else(|| StoreError::not_found("image", &id))?;
         let mut image = ImageRecord::read(&row)?;
+        let name = image.name.clone();
         image.free(&mut tx);
         change(&mut image)?;
         image.charge(&mut tx);
-        free_name(&mut tx, &image).await?;
+        if image.name != name {
+            tx.check_name("image", TAKEN, (&image.project, &image.name)).await?;
+        }
         tx.run(image.update()?).await?;
+        label::change(&mut tx, &image.project, &id, labels).await?;
         facts::image(&mut tx, &image).await?;
         tx.event(NewEvent::about("image.changed", &image.project, &image.id, &image.name))
             .await?;
@@ -279,18 +259,11 @@ impl Store {
         self.list(query, read).await?.into_iter().flatten().collect()
     }
 
-    /// A page of the images that a project may use, or of all.
-    pub async fn images(&self, project: Option<&str>, page: Page<ImageId>) -> Result<Vec<ImageRecord>, StoreError> {
-        let query: Sql = match project {
-            Some(project) => sql("SELECT * FROM images WHERE (project = $3 OR public = 1) AND id > $1 \
-                 AND shelf_of IS NULL ORDER BY id LIMIT $2")
+    /// A page of all images that aren't shelves, in the order of their ids.
+    pub async fn every_image(&self, page: Page<ImageId>) -> Result<Vec<ImageRecord>, StoreError> {
+        let query = sql("SELECT * FROM images WHERE id > $1 AND shelf_of IS NULL ORDER BY id LIMIT $2")
             .bind(page.after())
-            .bind(i64::from(page.limit))
-            .bind(project),
-            None => sql("SELECT * FROM images WHERE id > $1 AND shelf_of IS NULL ORDER BY id LIMIT $2")
-                .bind(page.after())
-                .bind(i64::from(page.limit)),
-        };
+            .bind(i64::from(page.limit));
         self.list(query, ImageRecord::read).await
     }
 
@@ -310,25 +283,6 @@ impl Store {
         Ok(only)
     }
 
-    /// A page of those images that a project may use that are default ones, or its own.
-    pub async fn images_that_are(
-        &self,
-        visibility: Visibility,
-        project: &str,
-        page: Page<ImageId>,
-    ) -> Result<Vec<ImageRecord>, StoreError> {
-        let query = sql(
-            "SELECT * FROM images WHERE (project = $3 OR public = 1) AND public = $4 AND id > $1 \
-             AND shelf_of IS NULL ORDER BY id LIMIT $2",
-        );
-        let query = query
-            .bind(page.after())
-            .bind(i64::from(page.limit))
-            .bind(project)
-            .bind(public(visibility));
-        self.list(query, ImageRecord::read).await
-    }
-
     /// Forgets an image. [`StoreError::InUse`] while a volume is built on it.
     pub async fn delete_image(&self, id: ImageId) -> Result<(), StoreError> {
         let mut tx = self.begin().await?;
@@ -342,6 +296,7 @@ impl Store {
         tx.run(sql("DELETE FROM images WHERE id = $1").bind(id.to_string()))
             .await?;
         facts::end(&mut tx, &id).await?;
+        label::remove(&mut tx, &id).await?;
         image.free(&mut tx);
         tx.event(NewEvent::about("image.deleted", &image.project, &id, &image.name))
             .await?;

@@ -11,7 +11,7 @@ use sqlx::any::AnyRow;
 use crate::event::NewEvent;
 use crate::operation::read_position;
 use crate::progress::new_type;
-use crate::row::{Columns as _, Sql, sql};
+use crate::row::{Columns as _, sql};
 use crate::{Fault, KeyRef, Page, Store, StoreError};
 
 /// An instance.
@@ -152,21 +152,11 @@ impl Store {
         found.ok_or_else(|| StoreError::not_found("instance", reference))
     }
 
-    /// A page of the instances of a project, or of all.
-    pub async fn instances(
-        &self,
-        project: Option<&str>,
-        page: Page<InstanceId>,
-    ) -> Result<Vec<InstanceRecord>, StoreError> {
-        let query: Sql = match project {
-            Some(project) => sql(instances!("WHERE i.project = $3 AND i.id > $1 ORDER BY i.id LIMIT $2"))
-                .bind(page.after())
-                .bind(i64::from(page.limit))
-                .bind(project),
-            None => sql(instances!("WHERE i.id > $1 ORDER BY i.id LIMIT $2"))
-                .bind(page.after())
-                .bind(i64::from(page.limit)),
-        };
+    /// A page of all instances, in the order of their ids.
+    pub async fn every_instance(&self, page: Page<InstanceId>) -> Result<Vec<InstanceRecord>, StoreError> {
+        let query = sql(instances!("WHERE i.id > $1 ORDER BY i.id LIMIT $2"))
+            .bind(page.after())
+            .bind(i64::from(page.limit));
         self.list(query, InstanceRecord::read).await
     }
 

@@ -1,13 +1,13 @@
 //! Key pairs: the public half; the private one is never here.
 
-use berth_model::{KeyPairId, Name, Resource, User};
+use berth_model::{KeyPairId, Labels, Name, Resource, User};
 use jiff::Timestamp;
 use sqlx::any::AnyRow;
 
 use crate::event::NewEvent;
 use crate::instance::canonical;
-use crate::row::{Columns as _, Sql, sql};
-use crate::{Page, Store, StoreError};
+use crate::row::{Columns as _, sql};
+use crate::{Store, StoreError, label};
 
 /// A key pair.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,7 +29,7 @@ pub struct KeyPairRecord {
 }
 
 impl KeyPairRecord {
-    fn read(row: &AnyRow) -> Result<Self, StoreError> {
+    pub(crate) fn read(row: &AnyRow) -> Result<Self, StoreError> {
         Ok(Self {
             id: row.parsed("id")?,
             project: row.text("project")?,
@@ -44,19 +44,10 @@ impl KeyPairRecord {
 
 impl Store {
     /// Keeps a key pair. [`StoreError::AlreadyExists`] if the project has one of that name.
-    pub async fn insert_keypair(&self, pair: &KeyPairRecord) -> Result<(), StoreError> {
+    pub async fn insert_keypair(&self, pair: &KeyPairRecord, labels: &Labels) -> Result<(), StoreError> {
         let mut tx = self.begin().await?;
-        let taken = sql("SELECT id FROM keypairs WHERE project = $1 AND name = $2");
-        if tx
-            .optional(taken.bind(pair.project.as_str()).bind(pair.name.as_str()))
-            .await?
-            .is_some()
-        {
-            return Err(StoreError::AlreadyExists {
-                what: "key pair",
-                name: pair.name.to_string(),
-            });
-        }
+        let taken = "SELECT id FROM keypairs WHERE project = $1 AND name = $2";
+        tx.check_name("key pair", taken, (&pair.project, &pair.name)).await?;
         let insert = sql(
             "INSERT INTO keypairs (id, project, name, public_key, fingerprint, created_at, owner) \
                           VALUES ($1, $2, $3, $4, $5, $6, $7)",
@@ -69,6 +60,7 @@ impl Store {
         .bind(pair.created_at.as_microsecond())
         .bind(pair.owner.as_str());
         tx.run(insert).await?;
+        label::write(&mut tx, &pair.project, &pair.id, labels).await?;
         tx.charge(&pair.project, Resource::KeyPairs, 1);
         tx.event(NewEvent::about("keypair.created", &pair.project, &pair.id, &pair.name))
             .await?;
@@ -81,24 +73,6 @@ impl Store {
         let query = query.bind(project).bind(canonical::<KeyPairId>(reference));
         let found = self.one(query, KeyPairRecord::read).await?;
         found.ok_or_else(|| StoreError::not_found("key pair", reference))
-    }
-
-    /// A page of the key pairs of a project, or of all.
-    pub async fn keypairs(
-        &self,
-        project: Option<&str>,
-        page: Page<KeyPairId>,
-    ) -> Result<Vec<KeyPairRecord>, StoreError> {
-        let query: Sql = match project {
-            Some(project) => sql("SELECT * FROM keypairs WHERE project = $3 AND id > $1 ORDER BY id LIMIT $2")
-                .bind(page.after())
-                .bind(i64::from(page.limit))
-                .bind(project),
-            None => sql("SELECT * FROM keypairs WHERE id > $1 ORDER BY id LIMIT $2")
-                .bind(page.after())
-                .bind(i64::from(page.limit)),
-        };
-        self.list(query, KeyPairRecord::read).await
     }
 
     /// Forgets a key pair, for the user who made it. Instances that have it keep it. [`StoreError::NotOwner`].
@@ -116,6 +90,7 @@ impl Store {
         }
         tx.run(sql("DELETE FROM keypairs WHERE id = $1").bind(id.to_string()))
             .await?;
+        label::remove(&mut tx, &id).await?;
         tx.free(&pair.project, Resource::KeyPairs, 1);
         tx.event(NewEvent::about("keypair.deleted", &pair.project, &id, &pair.name))
             .await?;

@@ -27,6 +27,7 @@ const VERSIONS: &[(i64, &str, &str)] = &[
     (9, "projects", include_str!("../migrations/0009_projects.sql")),
     (10, "ledger", include_str!("../migrations/0010_ledger.sql")),
     (11, "quotas", include_str!("../migrations/0011_quotas.sql")),
+    (12, "labels", include_str!("../migrations/0012_labels.sql")),
 ];
 
 /// Brings the schema to the newest version.

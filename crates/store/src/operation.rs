@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sqlx::any::AnyRow;
 
-use crate::row::{Columns as _, Sql, maybe_to_json, sql, to_json, to_number, to_word};
+use crate::row::{Columns as _, maybe_to_json, sql, to_json, to_number, to_word};
 use crate::tx::Tx;
 use crate::{Expected, Fault, Page, Requester, Store, StoreError, Task};
 
@@ -40,6 +40,17 @@ impl Phase {
         match fault.code {
             Code::OperationCancelled => Self::Cancelled,
             _ => Self::Failed,
+        }
+    }
+
+    /// The phase as it is on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Undoing => "undoing",
+            Self::Succeeded => "succeeded",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
         }
     }
 
@@ -282,30 +293,20 @@ impl Store {
         .await
     }
 
-    /// A page of operations: of one project, or of all; of one instance, volume or image by its id (it may be gone).
-    pub async fn operations(
+    /// A page of the operations of a project on one instance, volume or image by its id (it may be gone), in the order
+    /// of their ids.
+    pub async fn operations_on(
         &self,
-        project: Option<&str>,
-        subject: Option<&str>,
+        project: &str,
+        subject: &str,
         page: Page<OperationId>,
     ) -> Result<Vec<OperationRecord>, StoreError> {
-        let bound = |query: Sql| query.bind(page.after()).bind(i64::from(page.limit));
-        let query = match (project, subject) {
-            (Some(project), Some(subject)) => bound(sql(
-                "SELECT * FROM operations WHERE subject = $3 AND project = $4 AND id > $1 ORDER BY id LIMIT $2",
-            ))
-            .bind(subject.to_owned())
-            .bind(project.to_owned()),
-            (None, Some(subject)) => bound(sql(
-                "SELECT * FROM operations WHERE subject = $3 AND id > $1 ORDER BY id LIMIT $2",
-            ))
-            .bind(subject.to_owned()),
-            (Some(project), None) => bound(sql(
-                "SELECT * FROM operations WHERE project = $3 AND id > $1 ORDER BY id LIMIT $2",
-            ))
-            .bind(project.to_owned()),
-            (None, None) => bound(sql("SELECT * FROM operations WHERE id > $1 ORDER BY id LIMIT $2")),
-        };
+        let query =
+            sql("SELECT * FROM operations WHERE subject = $3 AND project = $4 AND id > $1 ORDER BY id LIMIT $2")
+                .bind(page.after())
+                .bind(i64::from(page.limit))
+                .bind(subject.to_owned())
+                .bind(project.to_owned());
         self.list(query, OperationRecord::read).await
     }
 }

@@ -4,7 +4,9 @@
 use std::net::Ipv4Addr;
 
 use berth_model::limits::{GROUPS_MAX, PAIRS_MAX};
-use berth_model::{InstanceId, Mac, Name, PortId, PortState, SecurityGroupId, SubnetId, VpcId, check_address};
+use berth_model::{
+    InstanceId, LabelPatch, Labels, Mac, Name, PortId, PortState, SecurityGroupId, SubnetId, VpcId, check_address,
+};
 use ipnet::Ipv4Net;
 use jiff::Timestamp;
 use sqlx::any::AnyRow;
@@ -14,7 +16,7 @@ use crate::event::NewEvent;
 use crate::row::{Columns as _, sql, to_json};
 use crate::security_group::{self, GroupRecord};
 use crate::tx::Tx;
-use crate::{Store, StoreError, public_ip, subnet};
+use crate::{Store, StoreError, label, public_ip, subnet};
 
 /// A port.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,6 +72,8 @@ pub struct NewPort {
     pub groups: Option<Vec<SecurityGroupId>>,
     /// Addresses besides its own that its guest may use.
     pub pairs: Vec<Ipv4Addr>,
+    /// Its labels.
+    pub labels: Labels,
 }
 
 /// What is to be changed of a port: only what is given.
@@ -83,7 +87,12 @@ pub struct ChangePort {
     pub pairs: Option<Vec<Ipv4Addr>>,
     /// Whether it goes when its instance does.
     pub delete_on_termination: Option<bool>,
+    /// What changes of its labels.
+    pub labels: LabelPatch,
 }
+
+/// The port of a project that has a name.
+const TAKEN: &str = "SELECT id FROM ports WHERE project = $1 AND name = $2";
 
 impl PortRecord {
     pub(crate) fn read(row: &AnyRow) -> Result<Self, StoreError> {
@@ -193,20 +202,6 @@ pub(crate) async fn tell(tx: &mut Tx, port: &PortRecord) -> Result<(), StoreErro
     .await
 }
 
-async fn check_name(tx: &mut Tx, project: &str, name: &Name) -> Result<(), StoreError> {
-    let taken = sql("SELECT id FROM ports WHERE project = $1 AND name = $2");
-    match tx
-        .optional(taken.bind(project.to_owned()).bind(name.to_string()))
-        .await?
-    {
-        None => Ok(()),
-        Some(_) => Err(StoreError::AlreadyExists {
-            what: "port",
-            name: name.to_string(),
-        }),
-    }
-}
-
 /// The groups that a port is to be in, which have to be its VPC's; the default one if none are said.
 pub(crate) fn check_groups(
     known: &[GroupRecord],
@@ -269,7 +264,7 @@ impl Store {
         let mut tx = self.begin().await?;
         let subnet = subnet::load(&mut tx, new.subnet).await?;
         if let Some(name) = &new.name {
-            check_name(&mut tx, &new.project, name).await?;
+            tx.check_name("port", TAKEN, (&new.project, name)).await?;
         }
         let known = security_group::of_vpc(&mut tx, subnet.vpc).await?;
         let groups = check_groups(&known, new.groups.as_deref())?;
@@ -294,6 +289,7 @@ impl Store {
             created_at: tx.at,
         };
         insert(&mut tx, &port).await?;
+        label::write(&mut tx, &port.project, &port.id, &new.labels).await?;
         tell(&mut tx, &port).await?;
         tx.commit().await?;
         Ok(port)
@@ -304,7 +300,7 @@ impl Store {
         let mut tx = self.begin().await?;
         let mut port = load(&mut tx, id).await?;
         if let Some(name) = change.name.filter(|name| Some(name) != port.name.as_ref()) {
-            check_name(&mut tx, &port.project, &name).await?;
+            tx.check_name("port", TAKEN, (&port.project, &name)).await?;
             port.name = Some(name);
         }
         if let Some(groups) = change.groups {
@@ -326,6 +322,7 @@ impl Store {
             port.delete_on_termination = delete;
         }
         update(&mut tx, &port).await?;
+        label::change(&mut tx, &port.project, &id, &change.labels).await?;
         tx.event(NewEvent::about("port.changed", &port.project, &id, &port.called()))
             .await?;
         tx.commit().await?;
@@ -355,6 +352,7 @@ pub(crate) async fn remove(tx: &mut Tx, port: &PortRecord) -> Result<(), StoreEr
     public_ip::leave(tx, port.id).await?;
     tx.run(sql("DELETE FROM ports WHERE id = $1").bind(port.id.to_string()))
         .await?;
+    label::remove(tx, &port.id).await?;
     tx.event(NewEvent::about("port.deleted", &port.project, &port.id, &port.called()))
         .await
 }

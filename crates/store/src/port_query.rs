@@ -3,26 +3,16 @@
 use std::collections::HashMap;
 use std::net::Ipv4Addr;
 
-use berth_model::{Action, InstanceId, InstanceType, Name, PortId, SubnetId, VolumeState, VpcId};
+use berth_model::{Action, InstanceId, InstanceType, Name, PortId, VolumeState, VpcId};
 use sqlx::AssertSqlSafe;
 use sqlx::any::AnyRow;
 
 use crate::instance::canonical;
+use crate::list::Select;
 use crate::operation::Phase;
 use crate::port::PortRecord;
 use crate::row::{Columns as _, Sql, sql, to_word};
-use crate::{Page, Store, StoreError};
-
-/// Which ports of a project are listed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct PortFilter {
-    /// Those of that instance.
-    pub instance: Option<InstanceId>,
-    /// Those of that subnet.
-    pub subnet: Option<SubnetId>,
-    /// Those of that VPC.
-    pub vpc: Option<VpcId>,
-}
+use crate::{Store, StoreError};
 
 /// A query for what belongs to one of these instances; none if there are none.
 pub(crate) fn in_instances(select: &'static str, ids: &[InstanceId]) -> Option<Sql> {
@@ -56,24 +46,10 @@ impl Store {
         found.ok_or_else(|| StoreError::not_found("port", reference))
     }
 
-    /// A page of a project's ports.
-    pub async fn ports(
-        &self,
-        project: &str,
-        filter: PortFilter,
-        page: Page<PortId>,
-    ) -> Result<Vec<PortRecord>, StoreError> {
-        let query = sql(
-            "SELECT * FROM ports WHERE project = $3 AND id > $1 AND ($4 = '' OR instance = $4) \
-                         AND ($5 = '' OR subnet = $5) AND ($6 = '' OR vpc = $6) ORDER BY id LIMIT $2",
-        )
-        .bind(page.after())
-        .bind(i64::from(page.limit))
-        .bind(project.to_owned())
-        .bind(filter.instance.map(|id| id.to_string()).unwrap_or_default())
-        .bind(filter.subnet.map(|id| id.to_string()).unwrap_or_default())
-        .bind(filter.vpc.map(|id| id.to_string()).unwrap_or_default());
-        self.list(query, PortRecord::read).await
+    /// These ports.
+    pub async fn ports_by_id(&self, ids: &[PortId]) -> Result<Vec<PortRecord>, StoreError> {
+        let select = Select::from("SELECT * FROM ports t").one_of("t.id", ids);
+        self.list(select.all(), PortRecord::read).await
     }
 
     /// The ports of a VPC.

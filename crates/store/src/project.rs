@@ -2,14 +2,14 @@
 //!
 //! A project's name is its id: every record of the project carries it, and it never changes.
 
-use berth_model::{Name, Role, User};
+use berth_model::{LabelPatch, Labels, Name, Role, User};
 use jiff::Timestamp;
 use sqlx::any::AnyRow;
 
 use crate::event::NewEvent;
 use crate::row::{Columns as _, sql, to_word};
 use crate::tx::Tx;
-use crate::{Page, Store, StoreError};
+use crate::{Page, Store, StoreError, label};
 
 /// The project that is there from the beginning.
 pub const DEFAULT_PROJECT: &str = "default";
@@ -39,7 +39,7 @@ pub struct MemberRecord {
 }
 
 impl ProjectRecord {
-    fn read(row: &AnyRow) -> Result<Self, StoreError> {
+    pub(crate) fn read(row: &AnyRow) -> Result<Self, StoreError> {
         Ok(Self {
             name: row.parsed("name")?,
             description: row.text("description")?,
@@ -103,7 +103,12 @@ const KEEPS: [(&str, &str); 8] = [
 
 impl Store {
     /// Makes a project. [`StoreError::AlreadyExists`].
-    pub async fn create_project(&self, name: &Name, description: &str) -> Result<ProjectRecord, StoreError> {
+    pub async fn create_project(
+        &self,
+        name: &Name,
+        description: &str,
+        labels: &Labels,
+    ) -> Result<ProjectRecord, StoreError> {
         let mut tx = self.begin().await?;
         let project = ProjectRecord {
             name: name.clone(),
@@ -121,19 +126,27 @@ impl Store {
                 name: name.to_string(),
             });
         }
+        label::write(&mut tx, name.as_str(), name, labels).await?;
         tx.event(NewEvent::about("project.created", name.as_str(), name, name))
             .await?;
         tx.commit().await?;
         Ok(project)
     }
 
-    /// Says anew what a project is for.
-    pub async fn describe_project(&self, name: &str, description: &str) -> Result<ProjectRecord, StoreError> {
+    /// Says anew what a project is for, and changes its labels: what is given.
+    pub async fn change_project(
+        &self,
+        name: &str,
+        description: Option<&str>,
+        labels: &LabelPatch,
+    ) -> Result<ProjectRecord, StoreError> {
         let mut tx = self.begin().await?;
-        let update = sql("UPDATE projects SET description = $1 WHERE name = $2").bind(description.to_owned());
-        if tx.run(update.bind(name.to_owned())).await? != 1 {
-            return Err(StoreError::not_found("project", name));
+        must_be_there(&mut tx, name).await?;
+        if let Some(description) = description {
+            let update = sql("UPDATE projects SET description = $1 WHERE name = $2").bind(description.to_owned());
+            tx.run(update.bind(name.to_owned())).await?;
         }
+        label::change(&mut tx, name, name, labels).await?;
         tx.event(NewEvent::about("project.changed", name, &name, name)).await?;
         tx.commit().await?;
         let found = self.project(name).await?;
@@ -144,21 +157,6 @@ impl Store {
     pub async fn project(&self, name: &str) -> Result<Option<ProjectRecord>, StoreError> {
         let query = sql("SELECT * FROM projects WHERE name = $1").bind(name.to_owned());
         self.one(query, ProjectRecord::read).await
-    }
-
-    /// A page of all projects, or of those that a user is a member of, in the order of their names.
-    pub async fn projects(&self, member: Option<&User>, page: Page<Name>) -> Result<Vec<ProjectRecord>, StoreError> {
-        let query = match member {
-            Some(user) => sql("SELECT p.* FROM members m JOIN projects p ON p.name = m.project \
-                               WHERE m.member = $3 AND p.name > $1 ORDER BY p.name LIMIT $2")
-            .bind(page.after())
-            .bind(i64::from(page.limit))
-            .bind(user.to_string()),
-            None => sql("SELECT * FROM projects WHERE name > $1 ORDER BY name LIMIT $2")
-                .bind(page.after())
-                .bind(i64::from(page.limit)),
-        };
-        self.list(query, ProjectRecord::read).await
     }
 
     /// Forgets a project that has nothing left, with its members, its tokens, quotas and key pairs. What happened in it is
@@ -175,6 +173,8 @@ impl Store {
         }
         for forget in [
             "DELETE FROM keypairs WHERE project = $1",
+            // Of its key pairs, and its own.
+            "DELETE FROM labels WHERE project = $1",
             "DELETE FROM tokens WHERE project = $1",
             "DELETE FROM members WHERE project = $1",
             "DELETE FROM charges WHERE project = $1",

@@ -9,7 +9,7 @@
 use std::collections::HashSet;
 use std::net::Ipv4Addr;
 
-use berth_model::{InstanceState, PortId, PublicIpId, PublicIpKind, PublicIpPool, Resource, Stable};
+use berth_model::{InstanceState, Labels, PortId, PublicIpId, PublicIpKind, PublicIpPool, Resource, Stable};
 use jiff::Timestamp;
 use sqlx::any::AnyRow;
 
@@ -22,7 +22,7 @@ use crate::row::{Columns as _, sql};
 use crate::transition::Held;
 use crate::tx::Tx;
 use crate::usage::facts;
-use crate::{Page, Store, StoreError};
+use crate::{Store, StoreError, label};
 
 /// A public IP that was taken from a pool.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -150,6 +150,7 @@ async fn forget(tx: &mut Tx, record: &PublicIpRecord) -> Result<(), StoreError> 
     tx.run(sql("DELETE FROM public_ips WHERE id = $1").bind(record.id.to_string()))
         .await?;
     facts::end(tx, &record.id).await?;
+    label::remove(tx, &record.id).await?;
     tx.free(&record.project, Resource::PublicIps, 1);
     tell(tx, record, "public_ip.released").await
 }
@@ -211,15 +212,22 @@ impl Store {
         project: &str,
         pools: &[PublicIpPool],
         wanted: Option<Ipv4Addr>,
+        labels: &Labels,
     ) -> Result<PublicIpRecord, StoreError> {
         let mut tx = self.begin().await?;
         let record = take(&mut tx, project, pools, wanted, (PublicIpKind::Static, None)).await?;
+        label::write(&mut tx, project, &record.id, labels).await?;
         tx.commit().await?;
         Ok(record)
     }
 
     /// Gives a port an ephemeral public IP. Its instance has to run: it would be taken back at once.
-    pub async fn give_public_ip(&self, port: PortId, pools: &[PublicIpPool]) -> Result<PublicIpRecord, StoreError> {
+    pub async fn give_public_ip(
+        &self,
+        port: PortId,
+        pools: &[PublicIpPool],
+        labels: &Labels,
+    ) -> Result<PublicIpRecord, StoreError> {
         let mut tx = self.begin().await?;
         let found = port::load(&mut tx, port).await?;
         let held = match found.instance {
@@ -239,6 +247,7 @@ impl Store {
         }
         let how = (PublicIpKind::Ephemeral, Some(port));
         let record = take(&mut tx, &found.project, pools, None, how).await?;
+        label::write(&mut tx, &found.project, &record.id, labels).await?;
         tx.commit().await?;
         Ok(record)
     }
@@ -306,15 +315,6 @@ impl Store {
         let query = query.bind(project.to_owned()).bind(canonical::<PublicIpId>(reference));
         let found = self.one(query.bind(address), PublicIpRecord::read).await?;
         found.ok_or_else(|| StoreError::not_found("public IP", reference))
-    }
-
-    /// A page of a project's public IPs.
-    pub async fn public_ips(&self, project: &str, page: Page<PublicIpId>) -> Result<Vec<PublicIpRecord>, StoreError> {
-        let query = sql("SELECT * FROM public_ips WHERE project = $3 AND id > $1 ORDER BY id LIMIT $2")
-            .bind(page.after())
-            .bind(i64::from(page.limit))
-            .bind(project.to_owned());
-        self.list(query, PublicIpRecord::read).await
     }
 
     /// The public IPs of these ports, in one query.

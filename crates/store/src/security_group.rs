@@ -1,7 +1,11 @@
 //! Security groups: rules that go together, and the ports that are in them.
 
+use std::collections::HashMap;
+
 use berth_model::limits::RULES_MAX;
-use berth_model::{Direction, Name, PortRange, Protocol, Remote, Resource, Rule, RuleId, SecurityGroupId, VpcId};
+use berth_model::{
+    Direction, LabelPatch, Labels, Name, PortRange, Protocol, Remote, Resource, Rule, RuleId, SecurityGroupId, VpcId,
+};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sqlx::any::AnyRow;
@@ -9,12 +13,13 @@ use sqlx::any::AnyRow;
 use crate::addresses::Numbers;
 use crate::event::NewEvent;
 use crate::instance::canonical;
+use crate::list::Select;
 use crate::port::{PortRecord, used_by};
 use crate::row::{Columns as _, sql, to_json};
 use crate::subnet::only_one;
 use crate::tx::Tx;
 use crate::vpc::{self, DEFAULT};
-use crate::{Page, Store, StoreError};
+use crate::{Store, StoreError, label};
 
 /// A security group.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,6 +53,9 @@ pub struct RuleRecord {
     #[serde(flatten)]
     pub rule: Rule,
 }
+
+/// The group of a VPC that has a name.
+const TAKEN: &str = "SELECT id FROM security_groups WHERE vpc = $1 AND name = $2";
 
 impl GroupRecord {
     pub(crate) fn read(row: &AnyRow) -> Result<Self, StoreError> {
@@ -145,6 +153,7 @@ async fn update(tx: &mut Tx, group: &GroupRecord) -> Result<(), StoreError> {
 async fn remove(tx: &mut Tx, group: &GroupRecord) -> Result<(), StoreError> {
     let delete = sql("DELETE FROM security_groups WHERE id = $1").bind(group.id.to_string());
     tx.run(delete).await?;
+    label::remove(tx, &group.id).await?;
     tx.free(&group.project, Resource::SecurityGroups, 1);
     tx.free(&group.project, Resource::SecurityGroupRules, group.amount_of_rules());
     Ok(())
@@ -170,23 +179,17 @@ pub(crate) async fn of_vpc(tx: &mut Tx, vpc: VpcId) -> Result<Vec<GroupRecord>, 
     tx.all(query).await?.iter().map(GroupRecord::read).collect()
 }
 
-async fn check_name(tx: &mut Tx, vpc: VpcId, name: &Name) -> Result<(), StoreError> {
-    let taken = of_vpc(tx, vpc).await?.iter().any(|group| group.name == *name);
-    if taken {
-        return Err(StoreError::AlreadyExists {
-            what: "security group",
-            name: name.to_string(),
-        });
-    }
-    Ok(())
-}
-
 impl Store {
     /// Makes a security group with one rule: everything out.
-    pub async fn create_group(&self, vpc: VpcId, name: Name, description: String) -> Result<GroupRecord, StoreError> {
+    pub async fn create_group(
+        &self,
+        vpc: VpcId,
+        (name, description): (Name, String),
+        labels: &Labels,
+    ) -> Result<GroupRecord, StoreError> {
         let mut tx = self.begin().await?;
         let project = vpc::load(&mut tx, vpc).await?.project;
-        check_name(&mut tx, vpc, &name).await?;
+        tx.check_name("security group", TAKEN, (&vpc, &name)).await?;
         let numbers = sql("SELECT number FROM security_groups WHERE vpc = $1").bind(vpc.to_string());
         let out = Rule {
             direction: Direction::Egress,
@@ -209,16 +212,18 @@ impl Store {
             created_at: tx.at,
         };
         insert(&mut tx, &group).await?;
+        label::write(&mut tx, &group.project, &group.id, labels).await?;
         tx.commit().await?;
         Ok(group)
     }
 
-    /// Changes the name or the description of a group. [`StoreError::DefaultGroup`] for the name of a default group.
+    /// Changes the name, the description or the labels of a group. [`StoreError::DefaultGroup`] for the name of a default group.
     pub async fn change_group(
         &self,
         id: SecurityGroupId,
         name: Option<Name>,
         description: Option<String>,
+        labels: &LabelPatch,
     ) -> Result<GroupRecord, StoreError> {
         let mut tx = self.begin().await?;
         let mut group = load(&mut tx, id).await?;
@@ -226,10 +231,11 @@ impl Store {
             if group.default {
                 return Err(StoreError::DefaultGroup { what: "renamed" });
             }
-            check_name(&mut tx, group.vpc, &name).await?;
+            tx.check_name("security group", TAKEN, (&group.vpc, &name)).await?;
             group.name = name;
         }
         group.description = description.unwrap_or(group.description);
+        label::change(&mut tx, &group.project, &id, labels).await?;
         update(&mut tx, &group).await?;
         tx.commit().await?;
         Ok(group)
@@ -284,6 +290,17 @@ impl Store {
         Ok(group)
     }
 
+    /// How many ports of these VPCs are in each group; none is mentioned that none is in.
+    pub async fn ports_per_group(&self, vpcs: &[VpcId]) -> Result<HashMap<SecurityGroupId, u64>, StoreError> {
+        let select = Select::from("SELECT t.security_groups FROM ports t").one_of("t.vpc", vpcs);
+        let read = |row: &AnyRow| row.json::<Vec<SecurityGroupId>>("security_groups");
+        let mut count = HashMap::new();
+        for group in self.list(select.all(), read).await?.into_iter().flatten() {
+            *count.entry(group).or_default() += 1;
+        }
+        Ok(count)
+    }
+
     /// Forgets a group. [`StoreError::InUse`] if a port is in it or another group's rule names it,
     /// [`StoreError::DefaultGroup`].
     pub async fn delete_group(&self, id: SecurityGroupId) -> Result<GroupRecord, StoreError> {
@@ -327,24 +344,6 @@ impl Store {
         .bind(of.map(|id| id.to_string()).unwrap_or_default());
         let found = self.list(query, GroupRecord::read).await?;
         only_one("security group", reference, found)
-    }
-
-    /// A page of a project's groups, of one VPC or of all.
-    pub async fn groups(
-        &self,
-        project: &str,
-        vpc: Option<VpcId>,
-        page: Page<SecurityGroupId>,
-    ) -> Result<Vec<GroupRecord>, StoreError> {
-        let query = sql(
-            "SELECT * FROM security_groups WHERE project = $3 AND id > $1 AND ($4 = '' OR vpc = $4) \
-                         ORDER BY id LIMIT $2",
-        )
-        .bind(page.after())
-        .bind(i64::from(page.limit))
-        .bind(project.to_owned())
-        .bind(vpc.map(|id| id.to_string()).unwrap_or_default());
-        self.list(query, GroupRecord::read).await
     }
 }
 

@@ -10,8 +10,7 @@ use crate::instance::canonical;
 use crate::row::{Columns as _, sql, to_number, to_word};
 use crate::tx::Tx;
 use crate::usage::facts;
-use crate::{Page, Store, StoreError};
-use crate::{image, layer};
+use crate::{Store, StoreError, image, label, layer};
 
 /// What a snapshot's file system looks like to whoever mounts it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -51,7 +50,7 @@ pub struct SnapshotRecord {
 }
 
 impl SnapshotRecord {
-    fn read(row: &AnyRow) -> Result<Self, StoreError> {
+    pub(crate) fn read(row: &AnyRow) -> Result<Self, StoreError> {
         Ok(Self {
             id: row.parsed("id")?,
             project: row.text("project")?,
@@ -71,17 +70,8 @@ impl SnapshotRecord {
 /// Writes down a snapshot that is about to be taken. One without a name is the daemon's own, and in no list.
 /// [`StoreError::AlreadyExists`] if the project has one of that name.
 pub(crate) async fn insert(tx: &mut Tx, new: &SnapshotRecord, hidden: bool) -> Result<(), StoreError> {
-    let taken = sql("SELECT id FROM snapshots WHERE project = $1 AND name = $2");
-    if tx
-        .optional(taken.bind(new.project.as_str()).bind(new.name.as_str()))
-        .await?
-        .is_some()
-    {
-        return Err(StoreError::AlreadyExists {
-            what: "snapshot",
-            name: new.name.to_string(),
-        });
-    }
+    let taken = "SELECT id FROM snapshots WHERE project = $1 AND name = $2";
+    tx.check_name("snapshot", taken, (&new.project, &new.name)).await?;
     let insert = sql(
         "INSERT INTO snapshots (id, project, name, volume, volume_name, layer, image, size, operation, \
                       consistency, hidden, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
@@ -141,8 +131,9 @@ pub(crate) async fn taken(tx: &mut Tx, operation: OperationId, how: Consistency)
 
 /// The snapshots that an operation was to take will not be.
 pub(crate) async fn not_taken(tx: &mut Tx, operation: OperationId) -> Result<(), StoreError> {
-    let forget = sql("DELETE FROM snapshots WHERE operation = $1 RETURNING project, hidden");
+    let forget = sql("DELETE FROM snapshots WHERE operation = $1 RETURNING id, project, hidden");
     for row in tx.all(forget.bind(operation.to_string())).await? {
+        label::remove(tx, &row.text("id")?).await?;
         free(tx, &row)?;
     }
     Ok(())
@@ -155,6 +146,7 @@ pub(crate) async fn forget(tx: &mut Tx, id: SnapshotId) -> Result<Vec<LayerId>, 
         return Ok(Vec::new());
     };
     facts::end(tx, &id).await?;
+    label::remove(tx, &id).await?;
     free(tx, &row)?;
     layer::release(tx, Some(row.parsed("layer")?)).await
 }
@@ -181,22 +173,6 @@ impl Store {
         let query = query.bind(project).bind(canonical::<SnapshotId>(reference));
         let found = self.one(query, SnapshotRecord::read).await?;
         found.ok_or_else(|| StoreError::not_found("snapshot", reference))
-    }
-
-    /// A page of a project's snapshots, of one volume (which may be gone) or of all.
-    pub async fn snapshots(
-        &self,
-        project: &str,
-        volume: Option<VolumeId>,
-        page: Page<SnapshotId>,
-    ) -> Result<Vec<SnapshotRecord>, StoreError> {
-        let query = sql("SELECT * FROM snapshots WHERE project = $3 AND id > $1 AND hidden = 0 \
-                         AND ($4 = '' OR volume = $4) ORDER BY id LIMIT $2")
-        .bind(page.after())
-        .bind(i64::from(page.limit))
-        .bind(project)
-        .bind(volume.map(|id| id.to_string()).unwrap_or_default());
-        self.list(query, SnapshotRecord::read).await
     }
 
     /// Forgets a snapshot. What was made from it keeps the layers it stands on; what nothing needs is to be removed.

@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use berth_model::{Name, Resource, SubnetId, VpcId, check_subnet, gateway_of};
+use berth_model::{LabelPatch, Labels, Name, Resource, SubnetId, VpcId, check_subnet, gateway_of};
 use ipnet::Ipv4Net;
 use jiff::Timestamp;
 use sqlx::any::AnyRow;
@@ -10,10 +10,11 @@ use sqlx::any::AnyRow;
 use crate::addresses::{Numbers, read_address};
 use crate::event::NewEvent;
 use crate::instance::canonical;
+use crate::list::Select;
 use crate::port::used_by;
 use crate::row::{Columns as _, sql, to_json};
 use crate::tx::Tx;
-use crate::{Page, Store, StoreError, vpc};
+use crate::{Store, StoreError, label, vpc};
 
 /// A subnet: one bridge in its VPC's namespace.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,6 +56,8 @@ pub struct NewSubnet {
     pub ntp: Vec<Ipv4Addr>,
     /// Whether its guests reach the outside without a public IP.
     pub nat: bool,
+    /// Its labels.
+    pub labels: Labels,
 }
 
 /// What is to be changed of a subnet: only what is given.
@@ -68,7 +71,12 @@ pub struct ChangeSubnet {
     pub ntp: Option<Vec<Ipv4Addr>>,
     /// Whether its guests reach the outside without a public IP.
     pub nat: Option<bool>,
+    /// What changes of its labels.
+    pub labels: LabelPatch,
 }
+
+/// The subnet of a VPC that has a name.
+const TAKEN: &str = "SELECT id FROM subnets WHERE vpc = $1 AND name = $2";
 
 impl SubnetRecord {
     pub(crate) fn read(row: &AnyRow) -> Result<Self, StoreError> {
@@ -121,17 +129,6 @@ async fn tell(tx: &mut Tx, subnet: &SubnetRecord, kind: &'static str) -> Result<
         .await
 }
 
-async fn check_name(tx: &mut Tx, vpc: VpcId, name: &Name) -> Result<(), StoreError> {
-    let taken = sql("SELECT id FROM subnets WHERE vpc = $1 AND name = $2");
-    match tx.optional(taken.bind(vpc.to_string()).bind(name.to_string())).await? {
-        None => Ok(()),
-        Some(_) => Err(StoreError::AlreadyExists {
-            what: "subnet",
-            name: name.to_string(),
-        }),
-    }
-}
-
 impl Store {
     /// Makes a subnet.
     ///
@@ -140,7 +137,7 @@ impl Store {
         check_subnet(new.cidr)?;
         let mut tx = self.begin().await?;
         let project = vpc::load(&mut tx, new.vpc).await?.project;
-        check_name(&mut tx, new.vpc, &new.name).await?;
+        tx.check_name("subnet", TAKEN, (&new.vpc, &new.name)).await?;
         let all = sql("SELECT * FROM subnets WHERE vpc = $1").bind(new.vpc.to_string());
         let rows = tx.all(all).await?;
         for row in &rows {
@@ -166,6 +163,7 @@ impl Store {
             created_at: tx.at,
         };
         insert(&mut tx, &project, &subnet).await?;
+        label::write(&mut tx, &project, &subnet.id, &new.labels).await?;
         tx.commit().await?;
         Ok(subnet)
     }
@@ -175,7 +173,7 @@ impl Store {
         let mut tx = self.begin().await?;
         let mut subnet = load(&mut tx, id).await?;
         if let Some(name) = change.name.filter(|name| *name != subnet.name) {
-            check_name(&mut tx, subnet.vpc, &name).await?;
+            tx.check_name("subnet", TAKEN, (&subnet.vpc, &name)).await?;
             subnet.name = name;
         }
         subnet.dns = change.dns.unwrap_or(subnet.dns);
@@ -188,6 +186,8 @@ impl Store {
             .bind(i64::from(subnet.nat))
             .bind(id.to_string());
         tx.run(update).await?;
+        let project = vpc::load(&mut tx, subnet.vpc).await?.project;
+        label::change(&mut tx, &project, &id, &change.labels).await?;
         tell(&mut tx, &subnet, "subnet.changed").await?;
         tx.commit().await?;
         Ok(subnet)
@@ -208,6 +208,7 @@ impl Store {
         tx.run(sql("DELETE FROM subnets WHERE id = $1").bind(id.to_string()))
             .await?;
         let project = vpc::load(&mut tx, subnet.vpc).await?.project;
+        label::remove(&mut tx, &id).await?;
         tx.free(&project, Resource::Subnets, 1);
         tell(&mut tx, &subnet, "subnet.deleted").await?;
         tx.commit().await
@@ -237,26 +238,10 @@ impl Store {
         only_one("subnet", reference, found)
     }
 
-    /// A page of a project's subnets, of one VPC or of all.
-    pub async fn subnets(
-        &self,
-        project: &str,
-        vpc: Option<VpcId>,
-        page: Page<SubnetId>,
-    ) -> Result<Vec<SubnetRecord>, StoreError> {
-        let query = sql("SELECT s.* FROM subnets s JOIN vpcs v ON v.id = s.vpc \
-                         WHERE v.project = $3 AND s.id > $1 AND ($4 = '' OR s.vpc = $4) ORDER BY s.id LIMIT $2")
-        .bind(page.after())
-        .bind(i64::from(page.limit))
-        .bind(project.to_owned())
-        .bind(vpc.map(|id| id.to_string()).unwrap_or_default());
-        self.list(query, SubnetRecord::read).await
-    }
-
-    /// How many ports each of a VPC's subnets has; none is mentioned that has none.
-    pub async fn ports_per_subnet(&self, vpc: VpcId) -> Result<Vec<(SubnetId, u32)>, StoreError> {
-        let query = sql("SELECT subnet, COUNT(*) AS ports FROM ports WHERE vpc = $1 GROUP BY subnet");
-        self.list(query.bind(vpc.to_string()), |row| {
+    /// How many ports each subnet of these VPCs has; none is mentioned that has none.
+    pub async fn ports_per_subnet(&self, vpcs: &[VpcId]) -> Result<Vec<(SubnetId, u32)>, StoreError> {
+        let select = Select::from("SELECT t.subnet, COUNT(*) AS ports FROM ports t").one_of("t.vpc", vpcs);
+        self.list(select.ending(" GROUP BY t.subnet").all(), |row| {
             Ok((row.parsed("subnet")?, row.number("ports")?))
         })
         .await

@@ -1,6 +1,6 @@
 //! What is asked of volumes and images, as the operations keep it: all ids chosen before anything is made of them.
 
-use berth_model::{Gib, ImageAction, ImageId, InstanceId, LayerId, SnapshotId, VolumeAction, VolumeId, Work};
+use berth_model::{Gib, ImageAction, ImageId, InstanceId, Labels, LayerId, SnapshotId, VolumeAction, VolumeId, Work};
 use serde::{Deserialize, Serialize};
 
 use crate::ImageRecord;
@@ -65,6 +65,9 @@ pub enum Task {
         freeze: Option<Freeze>,
         /// The image, with what isn't known before it is made left empty.
         image: Box<ImageRecord>,
+        /// The labels that the image gets.
+        #[serde(default)]
+        labels: Labels,
     },
     /// Delete a volume.
     DeleteVolume {
@@ -79,6 +82,9 @@ pub enum Task {
         url: String,
         /// What its bytes have to hash to, if somebody said.
         expected: Option<Expected>,
+        /// The labels that the image gets.
+        #[serde(default)]
+        labels: Labels,
     },
 }
 

@@ -2,10 +2,11 @@
 //! states that it moves and every id and layer that it will make.
 
 use berth_model::limits::DATA_VOLUMES_MAX;
-use berth_model::{Name, SnapshotId, Stable, Standing, VolumeAction, VolumeId, VolumeState, Work};
+use berth_model::{Labels, Name, SnapshotId, Stable, Standing, VolumeAction, VolumeId, VolumeState, Work};
 use jiff::Timestamp;
 use serde_json::Value;
 
+use crate::image::TAKEN;
 use crate::layer::{self, Base};
 use crate::operation::{self, OperationRecord, Phase, Subject};
 use crate::row::{Columns as _, sql};
@@ -15,7 +16,7 @@ use crate::transition::Held;
 use crate::tx::Tx;
 use crate::usage::facts;
 use crate::volume::{self, VolumeRecord};
-use crate::{Entry, EntryKind, Requester, Store, StoreError, TaskClaim, journal, once};
+use crate::{Entry, EntryKind, Requester, Store, StoreError, TaskClaim, journal, label, once};
 
 /// A volume to be made.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +29,8 @@ pub struct NewVolume {
     pub name: Name,
     /// The name of its type.
     pub volume_type: String,
+    /// Its labels.
+    pub labels: Labels,
 }
 
 /// Snapshots to be taken: the name of each, by its volume.
@@ -39,6 +42,8 @@ pub struct NewSnapshot {
     pub id: SnapshotId,
     /// The snapshot's name.
     pub name: Name,
+    /// Its labels.
+    pub labels: Labels,
 }
 
 impl Store {
@@ -58,7 +63,8 @@ impl Store {
             return Err(StoreError::corrupt("task", "it makes no volume"));
         };
         let mut tx = self.begin().await?;
-        volume::check_name(&mut tx, &new.project, &new.name).await?;
+        tx.check_name("volume", volume::TAKEN, (&new.project, &new.name))
+            .await?;
         let operation = begin(&mut tx, &task, subject(&new.project, &new.id, &new.name), by).await?;
         if let Some(freeze) = freeze {
             let source = take(&mut tx, &operation, freeze.volume, VolumeAction::Snapshot).await?;
@@ -86,6 +92,7 @@ impl Store {
             crate::image::must_be_there(&mut tx, image).await?;
         }
         volume::insert(&mut tx, &record).await?;
+        label::write(&mut tx, &new.project, &new.id, &new.labels).await?;
         let now = (Some(operation.id), None);
         volume::tell(&mut tx, new.id, VolumeState::Creating, now).await?;
         self.begun(tx, operation, task, by).await
@@ -117,7 +124,7 @@ impl Store {
                 at_rest(&mut tx, *instance, action, ON_OR_OFF).await?;
             }
             Task::SaveAsImage { image, freeze, .. } => {
-                crate::image::check_name(&mut tx, &image.project, &image.name).await?;
+                tx.check_name("image", TAKEN, (&image.project, &image.name)).await?;
                 if let Some(freeze) = freeze {
                     hide(&mut tx, &operation, freeze, &volume).await?;
                 }
@@ -160,6 +167,7 @@ impl Store {
             let snapshot = snapshot_of(freeze, &volume, (&operation, new.name.clone()), tx.at);
             freeze_layer(&mut tx, freeze, &volume).await?;
             snapshot::insert(&mut tx, &snapshot, false).await?;
+            label::write(&mut tx, &volume.project, &new.id, &new.labels).await?;
         }
         self.begun(tx, operation, task, by).await
     }
@@ -170,7 +178,7 @@ impl Store {
             return Err(StoreError::corrupt("task", "it fetches no image"));
         };
         let mut tx = self.begin().await?;
-        crate::image::check_name(&mut tx, &image.project, &image.name).await?;
+        tx.check_name("image", TAKEN, (&image.project, &image.name)).await?;
         let operation = begin(&mut tx, &task, subject(&image.project, &image.id, &image.name), by).await?;
         self.begun(tx, operation, task, by).await
     }

@@ -70,14 +70,16 @@ pub(crate) async fn land(
         Task::DetachVolume { volume, .. } => leave(tx, *volume).await?,
         Task::ExtendVolume { volume, size, .. } => grow(tx, *volume, *size).await?,
         Task::SnapshotVolumes { freezes } => frozen(tx, operation, freezes, memo).await?,
-        Task::SaveAsImage { freeze, .. } => {
-            image::insert(tx, &remembered::<ImageRecord>(memo, MADE_IMAGE)?).await?;
+        Task::SaveAsImage { freeze, labels, .. } => {
+            image::insert(tx, &remembered::<ImageRecord>(memo, MADE_IMAGE)?, labels).await?;
             if let Some(freeze) = freeze {
                 released.layers = snapshot::forget(tx, freeze.snapshot).await?;
             }
         }
         Task::DeleteVolume { volume } => return volume::remove(tx, *volume, operation).await,
-        Task::ImportImage { .. } => image::insert(tx, &remembered::<ImageRecord>(memo, MADE_IMAGE)?).await?,
+        Task::ImportImage { labels, .. } => {
+            image::insert(tx, &remembered::<ImageRecord>(memo, MADE_IMAGE)?, labels).await?;
+        }
     }
     if let Work::Volume(action, _) = task.work(0) {
         rest(tx, operation, landing(action, task.volume()), None).await?;

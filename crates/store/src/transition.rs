@@ -11,7 +11,7 @@ use crate::instance::instances;
 use crate::row::{maybe_to_json, sql, to_json};
 use crate::tx::Tx;
 use crate::usage::facts;
-use crate::{InstanceRecord, StoreError, attached, image, nic, quota};
+use crate::{InstanceRecord, StoreError, attached, image, label, nic, quota};
 
 /// An instance as a transaction holds it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -114,6 +114,7 @@ pub(crate) async fn remove(tx: &mut Tx, held: &Held, why: Why) -> Result<bool, S
         return Ok(false);
     }
     facts::end(tx, &record.id).await?;
+    label::remove(tx, &record.id).await?;
     quota::free_instance(tx, record);
     let gone = record.event("instance.deleted");
     tx.event(NewEvent {

@@ -154,6 +154,24 @@ impl Tx {
         rows.map_err(|error| self.inner.database.error(error))
     }
 
+    /// [`StoreError::AlreadyExists`] if there is such a thing of that name already: if that statement, of what a name is
+    /// unique in and of the name, finds one.
+    pub(crate) async fn check_name(
+        &mut self,
+        what: &'static str,
+        taken: &'static str,
+        (within, name): (&(impl ToString + ?Sized), &(impl ToString + ?Sized)),
+    ) -> Result<(), StoreError> {
+        let name = name.to_string();
+        match self
+            .optional(sql(taken).bind(within.to_string()).bind(name.clone()))
+            .await?
+        {
+            None => Ok(()),
+            Some(_) => Err(StoreError::AlreadyExists { what, name }),
+        }
+    }
+
     /// Writes an event with the next number; it is told when the transaction is committed.
     pub(crate) async fn event(&mut self, event: NewEvent) -> Result<(), StoreError> {
         let next = sql("UPDATE counters SET value = value + 1 WHERE name = 'event' RETURNING value");

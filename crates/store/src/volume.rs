@@ -1,18 +1,18 @@
 //! Volumes: reading them, and the little that is changed without an operation. What moves them is `task_begin` and
 //! `task_end`; a root volume also follows the steps of its instance (`attached`).
 
-use berth_model::{Gib, ImageId, InstanceId, LayerId, Name, OperationId, Resource, VolumeId, VolumeState};
+use berth_model::{Gib, ImageId, InstanceId, LabelPatch, LayerId, Name, OperationId, Resource, VolumeId, VolumeState};
 use jiff::Timestamp;
 use sqlx::any::AnyRow;
 
 use crate::event::NewEvent;
 use crate::instance::canonical;
 use crate::port_query::in_instances;
-use crate::row::{Columns as _, Sql, sql, to_number};
+use crate::row::{Columns as _, sql, to_number};
 use crate::snapshot::Released;
 use crate::tx::Tx;
 use crate::usage::facts;
-use crate::{Fault, Page, Store, StoreError, image, layer};
+use crate::{Fault, Page, Store, StoreError, image, label, layer};
 
 /// A volume.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,8 +49,22 @@ pub struct VolumeRecord {
     pub created_at: Timestamp,
 }
 
+/// What is to be changed of a volume: only what is given.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ChangeVolume {
+    /// Its name.
+    pub name: Option<Name>,
+    /// Whether it goes when its instance does.
+    pub delete_on_termination: Option<bool>,
+    /// What changes of its labels.
+    pub labels: LabelPatch,
+}
+
+/// The volume of a project that has a name, and isn't the root of an instance, whose name is the instance's.
+pub(crate) const TAKEN: &str = "SELECT id FROM volumes WHERE project = $1 AND name = $2 AND root = 0 LIMIT 1";
+
 impl VolumeRecord {
-    fn read(row: &AnyRow) -> Result<Self, StoreError> {
+    pub(crate) fn read(row: &AnyRow) -> Result<Self, StoreError> {
         Ok(Self {
             id: row.parsed("id")?,
             project: row.text("project")?,
@@ -149,21 +163,6 @@ pub(crate) fn free(tx: &mut Tx, row: &AnyRow) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// [`StoreError::AlreadyExists`] if a volume of the project that isn't the root of an instance has that name.
-pub(crate) async fn check_name(tx: &mut Tx, project: &str, name: &Name) -> Result<(), StoreError> {
-    let taken = sql("SELECT id FROM volumes WHERE project = $1 AND name = $2 AND root = 0 LIMIT 1");
-    match tx
-        .optional(taken.bind(project.to_owned()).bind(name.to_string()))
-        .await?
-    {
-        None => Ok(()),
-        Some(_) => Err(StoreError::AlreadyExists {
-            what: "volume",
-            name: name.to_string(),
-        }),
-    }
-}
-
 /// Tells the documented state that a volume is in now.
 pub(crate) async fn tell(
     tx: &mut Tx,
@@ -193,6 +192,7 @@ pub(crate) async fn remove(tx: &mut Tx, id: VolumeId, operation: OperationId) ->
         return Ok(Released::default());
     };
     facts::end(tx, &id).await?;
+    label::remove(tx, &id).await?;
     free(tx, &row)?;
     let layers = layer::release(tx, row.maybe_parsed("layer")?).await?;
     let event = NewEvent::about("volume.deleted", &row.text("project")?, &id, &row.text("name")?);
@@ -238,52 +238,46 @@ impl Store {
         }
     }
 
-    /// A page of the volumes of a project, or of all.
-    pub async fn volumes(&self, project: Option<&str>, page: Page<VolumeId>) -> Result<Vec<VolumeRecord>, StoreError> {
-        let query: Sql = match project {
-            Some(project) => sql("SELECT * FROM volumes WHERE id > $1 AND project = $3 ORDER BY id LIMIT $2")
-                .bind(page.after())
-                .bind(i64::from(page.limit))
-                .bind(project),
-            None => sql("SELECT * FROM volumes WHERE id > $1 ORDER BY id LIMIT $2")
-                .bind(page.after())
-                .bind(i64::from(page.limit)),
-        };
+    /// A page of all volumes, in the order of their ids.
+    pub async fn every_volume(&self, page: Page<VolumeId>) -> Result<Vec<VolumeRecord>, StoreError> {
+        let query = sql("SELECT * FROM volumes WHERE id > $1 ORDER BY id LIMIT $2")
+            .bind(page.after())
+            .bind(i64::from(page.limit));
         self.list(query, VolumeRecord::read).await
     }
 
-    /// Changes the name of a volume, and whether it goes with its instance: all that is asked, or nothing.
+    /// Changes what is given of a volume: all that is asked, or nothing.
     ///
     /// Errors: [`StoreError::RootVolume`] for the name of a root volume, which is its instance's,
     /// [`StoreError::AlreadyExists`], [`StoreError::NotAttached`] for one that has no instance to go with.
-    pub async fn change_volume(
-        &self,
-        id: VolumeId,
-        name: Option<&Name>,
-        delete_on_termination: Option<bool>,
-    ) -> Result<VolumeRecord, StoreError> {
+    pub async fn change_volume(&self, id: VolumeId, change: &ChangeVolume) -> Result<VolumeRecord, StoreError> {
         let mut tx = self.begin().await?;
         let mut volume = load(&mut tx, id).await?;
-        if let Some(to) = name.filter(|to| **to != volume.name) {
+        if let Some(to) = change.name.as_ref().filter(|to| **to != volume.name) {
             if volume.root {
                 return Err(StoreError::RootVolume { what: "renamed" });
             }
-            check_name(&mut tx, &volume.project, to).await?;
+            tx.check_name("volume", TAKEN, (&volume.project, to)).await?;
             volume.name = to.clone();
             tx.event(NewEvent::about("volume.renamed", &volume.project, &id, to))
                 .await?;
         }
-        if let Some(delete) = delete_on_termination {
+        if let Some(delete) = change.delete_on_termination {
             if volume.instance.is_none() {
                 return Err(StoreError::NotAttached(volume.name));
             }
             volume.delete_on_termination = delete;
         }
-        let change = sql("UPDATE volumes SET name = $1, delete_on_termination = $2 WHERE id = $3")
+        let update = sql("UPDATE volumes SET name = $1, delete_on_termination = $2 WHERE id = $3")
             .bind(volume.name.as_str().to_owned())
             .bind(i64::from(volume.delete_on_termination))
             .bind(id.to_string());
-        tx.run(change).await?;
+        tx.run(update).await?;
+        if change.delete_on_termination.is_some() || !change.labels.is_empty() {
+            label::change(&mut tx, &volume.project, &id, &change.labels).await?;
+            tx.event(NewEvent::about("volume.changed", &volume.project, &id, &volume.name))
+                .await?;
+        }
         tx.commit().await?;
         Ok(volume)
     }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::net::Ipv4Addr;
 
-use berth_model::{Name, Resource, SubnetId, VpcId};
+use berth_model::{LabelPatch, Labels, Name, Resource, SubnetId, VpcId};
 use ipnet::Ipv4Net;
 use jiff::Timestamp;
 use sqlx::any::AnyRow;
@@ -11,11 +11,12 @@ use sqlx::any::AnyRow;
 use crate::addresses::Numbers;
 use crate::event::NewEvent;
 use crate::instance::canonical;
+use crate::list::Select;
 use crate::row::{Columns as _, Sql, sql};
 use crate::security_group::{self, GroupRecord};
 use crate::subnet::{self, SubnetRecord};
 use crate::tx::Tx;
-use crate::{Dry, Page, Store, StoreError};
+use crate::{Dry, Store, StoreError, label};
 
 /// A VPC: one network namespace.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,9 +48,11 @@ pub struct NetworkTemplate {
 
 /// The name of the VPC, and of the subnet, that a project has without asking; and of the group that a VPC has.
 pub(crate) const DEFAULT: &str = "default";
+/// The VPC of a project that has a name.
+const TAKEN: &str = "SELECT id FROM vpcs WHERE project = $1 AND name = $2";
 
 impl VpcRecord {
-    fn read(row: &AnyRow) -> Result<Self, StoreError> {
+    pub(crate) fn read(row: &AnyRow) -> Result<Self, StoreError> {
         Ok(Self {
             id: row.parsed("id")?,
             project: row.text("project")?,
@@ -73,20 +76,6 @@ pub(crate) async fn load(tx: &mut Tx, id: VpcId) -> Result<VpcRecord, StoreError
         .optional(sql("SELECT * FROM vpcs WHERE id = $1").bind(id.to_string()))
         .await?;
     VpcRecord::read(&row.ok_or_else(|| StoreError::not_found("VPC", &id))?)
-}
-
-async fn check_name(tx: &mut Tx, project: &str, name: &str) -> Result<(), StoreError> {
-    let taken = sql("SELECT id FROM vpcs WHERE project = $1 AND name = $2");
-    match tx
-        .optional(taken.bind(project.to_owned()).bind(name.to_owned()))
-        .await?
-    {
-        None => Ok(()),
-        Some(_) => Err(StoreError::AlreadyExists {
-            what: "VPC",
-            name: name.to_owned(),
-        }),
-    }
 }
 
 /// Writes down a VPC with its default group.
@@ -146,7 +135,7 @@ impl Store {
 
     async fn make_default_network(&self, project: &str, template: &NetworkTemplate) -> Result<(), StoreError> {
         let mut tx = self.begin().await?;
-        match check_name(&mut tx, project, DEFAULT).await {
+        match tx.check_name("VPC", TAKEN, (project, DEFAULT)).await {
             // Made by somebody else meanwhile.
             Err(StoreError::AlreadyExists { .. }) => return Ok(()),
             checked => checked?,
@@ -169,24 +158,30 @@ impl Store {
     }
 
     /// Makes a VPC with its default group. [`StoreError::AlreadyExists`] if the project has one of that name.
-    pub async fn create_vpc(&self, project: &str, name: &Name) -> Result<VpcRecord, StoreError> {
+    pub async fn create_vpc(&self, project: &str, name: &Name, labels: &Labels) -> Result<VpcRecord, StoreError> {
         let mut tx = self.begin().await?;
-        check_name(&mut tx, project, name.as_str()).await?;
+        tx.check_name("VPC", TAKEN, (project, name)).await?;
         let id = insert(&mut tx, project, name.as_str()).await?;
+        label::write(&mut tx, project, &id, labels).await?;
         tx.commit().await?;
         self.vpc(id).await?.ok_or_else(|| StoreError::not_found("VPC", &id))
     }
 
-    /// Gives a VPC another name.
-    pub async fn rename_vpc(&self, id: VpcId, name: &Name) -> Result<(), StoreError> {
+    /// Changes the name and the labels of a VPC: what is given.
+    pub async fn change_vpc(&self, id: VpcId, name: Option<&Name>, labels: &LabelPatch) -> Result<(), StoreError> {
         let mut tx = self.begin().await?;
         let vpc = load(&mut tx, id).await?;
-        if vpc.name == *name {
+        let name = name.filter(|name| **name != vpc.name);
+        if name.is_none() && labels.is_empty() {
             return Ok(());
         }
-        check_name(&mut tx, &vpc.project, name.as_str()).await?;
-        let rename = sql("UPDATE vpcs SET name = $1 WHERE id = $2").bind(name.to_string());
-        tx.run(rename.bind(id.to_string())).await?;
+        if let Some(name) = name {
+            tx.check_name("VPC", TAKEN, (&vpc.project, name)).await?;
+            let rename = sql("UPDATE vpcs SET name = $1 WHERE id = $2").bind(name.to_string());
+            tx.run(rename.bind(id.to_string())).await?;
+        }
+        label::change(&mut tx, &vpc.project, &id, labels).await?;
+        let name = name.unwrap_or(&vpc.name);
         tx.event(NewEvent::about("vpc.changed", &vpc.project, &id, name))
             .await?;
         tx.commit().await
@@ -212,6 +207,7 @@ impl Store {
         security_group::remove_all(&mut tx, id).await?;
         tx.run(sql("DELETE FROM vpcs WHERE id = $1").bind(id.to_string()))
             .await?;
+        label::remove(&mut tx, &id).await?;
         tx.free(&vpc.project, Resource::Vpcs, 1);
         tx.event(NewEvent::about("vpc.deleted", &vpc.project, &id, &vpc.name))
             .await?;
@@ -232,19 +228,16 @@ impl Store {
         found.ok_or_else(|| StoreError::not_found("VPC", reference))
     }
 
-    /// A page of a project's VPCs.
-    pub async fn vpcs_of(&self, project: &str, page: Page<VpcId>) -> Result<Vec<VpcRecord>, StoreError> {
-        let query = sql("SELECT * FROM vpcs WHERE project = $3 AND id > $1 ORDER BY id LIMIT $2")
-            .bind(page.after())
-            .bind(i64::from(page.limit))
-            .bind(project.to_owned());
+    /// Every VPC.
+    pub async fn vpcs(&self) -> Result<Vec<VpcRecord>, StoreError> {
+        let query = sql("SELECT * FROM vpcs ORDER BY id");
         let found = self.list(query, VpcRecord::read).await?;
         self.complete_vpcs(found).await
     }
 
-    /// Every VPC.
-    pub async fn vpcs(&self) -> Result<Vec<VpcRecord>, StoreError> {
-        let query = sql("SELECT * FROM vpcs ORDER BY id");
+    /// These VPCs, in a few queries, however many there are.
+    pub async fn vpcs_by_id(&self, ids: &[VpcId]) -> Result<Vec<VpcRecord>, StoreError> {
+        let query = Select::from("SELECT * FROM vpcs t").one_of("t.id", ids).all();
         let found = self.list(query, VpcRecord::read).await?;
         self.complete_vpcs(found).await
     }
@@ -259,13 +252,18 @@ impl Store {
         Ok(Some(vpc))
     }
 
-    async fn complete_vpcs(&self, mut vpcs: Vec<VpcRecord>) -> Result<Vec<VpcRecord>, StoreError> {
-        let all = sql("SELECT * FROM subnets ORDER BY vpc, number");
+    pub(crate) async fn complete_vpcs(&self, mut vpcs: Vec<VpcRecord>) -> Result<Vec<VpcRecord>, StoreError> {
+        let ids: Vec<_> = vpcs.iter().map(|vpc| vpc.id).collect();
+        let of = |select: &'static str| {
+            let select = Select::from(select).one_of("t.vpc", &ids);
+            select.ending(" ORDER BY t.vpc, t.number").all()
+        };
+        let all = of("SELECT * FROM subnets t");
         let mut subnets: HashMap<VpcId, Vec<SubnetRecord>> = HashMap::new();
         for subnet in self.list(all, SubnetRecord::read).await? {
             subnets.entry(subnet.vpc).or_default().push(subnet);
         }
-        let all = sql("SELECT * FROM security_groups ORDER BY vpc, number");
+        let all = of("SELECT * FROM security_groups t");
         let mut groups: HashMap<VpcId, Vec<GroupRecord>> = HashMap::new();
         for group in self.list(all, GroupRecord::read).await? {
             groups.entry(group.vpc).or_default().push(group);

@@ -31,7 +31,8 @@ fn body(method: &str, path: &str) -> &'static str {
     match (method, last) {
         ("PUT", "{user}") => r#"{"role":"reader"}"#,
         ("PATCH", "{project}") => r#"{"description":"stolen"}"#,
-        ("PATCH", _) | ("POST", "save_as_image" | "snapshots") => r#"{"name":"stolen"}"#,
+        ("PATCH", _) => r#"{"labels":{"stolen":"yes"}}"#,
+        ("POST", "save_as_image" | "snapshots") => r#"{"name":"stolen"}"#,
         ("POST", "resize") => r#"{"type":"t1.micro"}"#,
         ("POST", "extend") => r#"{"size":2}"#,
         ("POST", "rules") => r#"{"protocol":"tcp"}"#,
@@ -101,6 +102,8 @@ pub(super) fn lists(two: &Two<'_>, document: &Value) {
         ("usage?instance=", "instance"),
         ("operations?instance=", "instance"),
         ("operations?volume=", "volume"),
+        ("instances?image=", "image"),
+        ("volumes?instance=", "instance"),
         ("snapshots?volume=", "volume"),
         ("ports?instance=", "instance"),
         ("ports?subnet=", "subnet"),

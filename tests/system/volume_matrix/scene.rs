@@ -1,7 +1,7 @@
 //! One case on its volumes: what is there before, what is asked, and how all of it goes again.
 
 use berth_api_types::SaveVolume;
-use berth_model::VolumeAction;
+use berth_model::{Labels, VolumeAction};
 use berth_testkit::{Daemon, Guest, Key};
 
 use super::cases::{Case, Variant};
@@ -121,6 +121,7 @@ fn write(letter: char) -> String {
 fn save(daemon: &Daemon<'_>, volume: &str, name: &str) {
     let how = SaveVolume {
         name: name.parse().unwrap(),
+        labels: Labels::default(),
     };
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let _ = runtime.block_on(daemon.client().save_volume(volume, &how));

@@ -64,6 +64,7 @@ pub(crate) const POLICY: &[Row] = &[
     (GET, "/v1/instances", view(Instances)),
     (POST, "/v1/instances", manage(Instances)),
     (GET, "/v1/instances/{instance}", view(Instances)),
+    (PATCH, "/v1/instances/{instance}", manage(Instances)),
     (DELETE, "/v1/instances/{instance}", manage(Instances)),
     (POST, "/v1/instances/{instance}/actions/start", manage(Instances)),
     (POST, "/v1/instances/{instance}/actions/stop", manage(Instances)),
@@ -110,6 +111,7 @@ pub(crate) const POLICY: &[Row] = &[
     (POST, "/v1/snapshots", manage(Volumes)),
     (POST, "/v1/instances/{instance}/snapshots", manage(Volumes)),
     (GET, "/v1/snapshots/{snapshot}", view(Volumes)),
+    (PATCH, "/v1/snapshots/{snapshot}", manage(Volumes)),
     (DELETE, "/v1/snapshots/{snapshot}", manage(Volumes)),
     // Images. What is a default one is the operator's, as its routes say.
     (GET, "/v1/images", view(Images)),
@@ -123,6 +125,7 @@ pub(crate) const POLICY: &[Row] = &[
     (GET, "/v1/keypairs", view(KeyPairs)),
     (POST, "/v1/keypairs", manage(KeyPairs)),
     (GET, "/v1/keypairs/{keypair}", view(KeyPairs)),
+    (PATCH, "/v1/keypairs/{keypair}", manage(KeyPairs)),
     (DELETE, "/v1/keypairs/{keypair}", manage(KeyPairs)),
     // Networks.
     (GET, "/v1/vpcs", view(Networks)),
@@ -153,6 +156,7 @@ pub(crate) const POLICY: &[Row] = &[
     (GET, "/v1/public-ips", view(PublicIps)),
     (POST, "/v1/public-ips", manage(PublicIps)),
     (GET, "/v1/public-ips/{address}", view(PublicIps)),
+    (PATCH, "/v1/public-ips/{address}", manage(PublicIps)),
     (DELETE, "/v1/public-ips/{address}", manage(PublicIps)),
     (POST, "/v1/public-ips/{address}/actions/attach", manage(PublicIps)),
     (POST, "/v1/public-ips/{address}/actions/detach", manage(PublicIps)),

@@ -20,7 +20,7 @@ use utoipa::openapi::path::{Operation, PathItem};
 use utoipa::openapi::{OpenApi, RefOr, Required};
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::{App, auth, dry_run, etag, once};
+use crate::{App, auth, dry_run, etag, fields, once};
 
 #[derive(utoipa::OpenApi)]
 #[openapi(info(
@@ -43,6 +43,7 @@ pub(crate) fn described() -> OpenApiRouter<App> {
     dry_run::describe(document);
     etag::describe(document);
     auth::describe(document);
+    fields::describe(document);
     optional_bodies(document);
     words::describe(document);
     answers::describe(document);

@@ -254,6 +254,7 @@ read!(
     SetMember,
     CreateToken,
     ChangeQuota,
+    ChangeLabels,
 );
 
 #[test]

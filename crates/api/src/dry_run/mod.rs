@@ -62,7 +62,11 @@ pub(crate) fn asked(uri: &Uri) -> Result<bool, ApiError> {
 fn without(uri: &Uri) -> Result<Uri, ApiError> {
     let query = uri.query().unwrap_or_default();
     let is_other = |part: &&str| form_urlencoded::parse(part.as_bytes()).all(|(name, _)| name != PARAMETER);
-    let others: Vec<&str> = query.split('&').filter(is_other).collect();
+    let others: Vec<&str> = query
+        .split('&')
+        .filter(|part| !part.is_empty())
+        .filter(is_other)
+        .collect();
     let path = match others.as_slice() {
         [] => uri.path().to_owned(),
         others => format!("{}?{}", uri.path(), others.join("&")),

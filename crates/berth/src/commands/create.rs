@@ -14,6 +14,7 @@ use crate::cli::Waiting;
 use crate::commands::Context;
 use crate::commands::begun::begin;
 use crate::commands::instance::finish;
+use crate::commands::label::NewLabels;
 use crate::commands::network::public_address;
 use crate::commands::nics::Nics;
 use crate::failure::Failure;
@@ -67,6 +68,8 @@ pub(crate) struct Create {
     /// Take the ephemeral public IP from this pool: see 'berth public-ip pools' [default: any with a free one]
     #[arg(long, value_name = "POOL", requires = "public_ip")]
     public_ip_pool: Option<String>,
+    #[command(flatten)]
+    labels: NewLabels,
     #[command(flatten)]
     waiting: Waiting,
 }
@@ -133,6 +136,7 @@ pub(super) async fn run(new: Create, cx: &Context) -> anyhow::Result<()> {
             address,
             pool: new.public_ip_pool,
         }),
+        labels: new.labels.given()?,
     };
     let follower = begin(new.waiting, cx).await?;
     let operations = cx.client.create_instances(&request).await?.operations;

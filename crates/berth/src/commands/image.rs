@@ -6,8 +6,9 @@ mod transfer;
 
 use std::path::{Path, PathBuf};
 
-use berth_api_types::{ImageSettings, ImageView, PullImage, SaveVolume};
-use berth_model::{Name, Visibility};
+use berth_api_types::{ImageListQuery, ImageSettings, ImageView, PullImage, SaveVolume};
+use berth_model::{Labels, Name, OsFamily, Visibility};
+use clap::builder::PossibleValuesParser;
 use clap::{Args, Subcommand};
 use comfy_table::Table;
 
@@ -15,6 +16,7 @@ use self::settings::Settings;
 use crate::cli::{Waiting, name};
 use crate::commands::Context;
 use crate::commands::begun::done;
+use crate::commands::label::{self, Listing, NewLabels, Relabel};
 use crate::failure::Failure;
 use crate::output::{self, ago, bytes, fields, lines, table};
 use crate::several::{Holds, Sure, each};
@@ -45,6 +47,8 @@ pub(crate) enum ImageVerb {
         #[arg(long, value_parser = name)]
         name: Name,
         #[command(flatten)]
+        labels: NewLabels,
+        #[command(flatten)]
         waiting: Waiting,
     },
     /// Write an image to a file, as qcow2
@@ -62,6 +66,11 @@ pub(crate) enum ImageVerb {
         /// Only the project's own
         #[arg(long)]
         mine: bool,
+        /// Only those of this family of operating systems
+        #[arg(long, value_parser = PossibleValuesParser::new(OsFamily::ALL.iter().map(|os| os.as_str())))]
+        os: Option<String>,
+        #[command(flatten)]
+        listing: Listing,
         #[command(flatten)]
         watching: Watching,
     },
@@ -72,6 +81,8 @@ pub(crate) enum ImageVerb {
         #[command(flatten)]
         watching: Watching,
     },
+    /// Label an image, or take labels from it
+    Label(Relabel),
     /// Change what an image says of itself
     ///
     /// Only what is given changes. What shapes the virtual machine (firmware, TPM, bus, NIC, clock, Hyper-V) reaches
@@ -104,6 +115,8 @@ pub(crate) struct Import {
     checksum: Option<String>,
     #[command(flatten)]
     settings: Settings,
+    #[command(flatten)]
+    labels: NewLabels,
 }
 
 #[derive(Debug, Args)]
@@ -118,6 +131,8 @@ pub(crate) struct Pull {
     mirror: Option<String>,
     #[command(flatten)]
     settings: Settings,
+    #[command(flatten)]
+    labels: NewLabels,
 }
 
 #[derive(Debug, Args)]
@@ -138,25 +153,39 @@ pub(crate) async fn run(verb: ImageVerb, cx: &Context) -> anyhow::Result<()> {
                 url: Some(import.source),
                 checksum: import.checksum,
                 settings: import.settings.given(Some(import.name)),
+                labels: import.labels.given()?,
                 ..PullImage::default()
             };
             transfer::pull(&request, cx).await
         }
         ImageVerb::Import(import) => {
             let settings = import.settings.given(Some(import.name));
-            show(&transfer::send(Path::new(&import.source), &settings, cx).await?, cx)
+            let labels = import.labels.given()?;
+            show(
+                &transfer::send(Path::new(&import.source), &settings, &labels, cx).await?,
+                cx,
+            )
         }
         ImageVerb::Pull(pull) => {
             let request = PullImage {
                 catalog: Some(pull.entry),
                 mirror: pull.mirror,
                 settings: pull.settings.given(pull.name),
+                labels: pull.labels.given()?,
                 ..PullImage::default()
             };
             transfer::pull(&request, cx).await
         }
-        ImageVerb::CreateFromVolume { volume, name, waiting } => {
-            let request = SaveVolume { name: name.clone() };
+        ImageVerb::CreateFromVolume {
+            volume,
+            name,
+            labels,
+            waiting,
+        } => {
+            let request = SaveVolume {
+                name: name.clone(),
+                labels: labels.given()?,
+            };
             match done(waiting, cx, cx.client.save_volume(&volume, &request)).await? {
                 Some(_) => show(&cx.client.image(name.as_str()).await?, cx),
                 None => Ok(()),
@@ -166,6 +195,8 @@ pub(crate) async fn run(verb: ImageVerb, cx: &Context) -> anyhow::Result<()> {
         ImageVerb::List {
             default,
             mine,
+            os,
+            listing,
             watching,
         } => {
             let visibility = match (default, mine) {
@@ -173,7 +204,15 @@ pub(crate) async fn run(verb: ImageVerb, cx: &Context) -> anyhow::Result<()> {
                 (_, true) => Some(Visibility::Private),
                 (false, false) => None,
             };
-            let fetch = async || cx.client.images(visibility).await;
+            let query = ImageListQuery {
+                visibility: visibility.map(|visibility| visibility.as_str().to_owned()),
+                os,
+                name: listing.name,
+                sort: listing.sort,
+                label: listing.by.label,
+                ..ImageListQuery::default()
+            };
+            let fetch = async || cx.client.images(&query).await;
             watching
                 .show(cx, &["image"], fetch, |images| lines(&list(images)))
                 .await
@@ -181,6 +220,13 @@ pub(crate) async fn run(verb: ImageVerb, cx: &Context) -> anyhow::Result<()> {
         ImageVerb::Show { image, watching } => {
             let fetch = async || cx.client.image(&image).await;
             watching.show(cx, &["image"], fetch, |image| lines(&shown(image))).await
+        }
+        ImageVerb::Label(relabel) => {
+            let change = ImageSettings {
+                labels: relabel.patch(),
+                ..ImageSettings::default()
+            };
+            show(&cx.client.change_image(&relabel.of, &change).await?, cx)
         }
         ImageVerb::Set(set) => {
             let settings = set.settings.given(set.name);
@@ -203,7 +249,7 @@ pub(super) async fn import(path: &Path, name: Name, cx: &Context) -> anyhow::Res
         name: Some(name),
         ..ImageSettings::default()
     };
-    show(&transfer::send(path, &settings, cx).await?, cx)
+    show(&transfer::send(path, &settings, &Labels::default(), cx).await?, cx)
 }
 
 /// Has the daemon fetch an image of the catalog.
@@ -254,6 +300,7 @@ fn shown(image: &ImageView) -> Table {
         ("disk", bytes(image.virtual_size)),
         ("file", bytes(image.file_size)),
         ("sha256", image.sha256.clone()),
+        ("labels", label::shown(&image.labels)),
         ("imported", image.created_at.to_string()),
     ]);
     for (name, value) in settings::rows(&image.properties) {

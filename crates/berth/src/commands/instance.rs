@@ -2,12 +2,17 @@
 
 use std::process::ExitCode;
 
-use berth_api_types::{AddressView, InstanceView, OperationView, RebootInstance, StopInstance};
+use berth_api_types::{
+    AddressView, ChangeLabels, InstanceQuery, InstanceView, OperationView, RebootInstance, StopInstance,
+};
 use berth_client::ClientError;
+use berth_model::InstanceState;
+use clap::builder::PossibleValuesParser;
 use clap::{Args, Subcommand};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::cli::Waiting;
+use crate::commands::label::{self, Listing, Relabel};
 use crate::commands::network::{dash, joined};
 use crate::commands::{Context, begun, create, resize, ssh, states, why};
 use crate::console::{Console, Escape};
@@ -52,6 +57,8 @@ pub(crate) enum InstanceVerb {
     /// List the instances
     List {
         #[command(flatten)]
+        which: List,
+        #[command(flatten)]
         watching: Watching,
     },
     /// Show an instance
@@ -61,6 +68,8 @@ pub(crate) enum InstanceVerb {
         #[command(flatten)]
         watching: Watching,
     },
+    /// Label an instance, or take labels from it
+    Label(Relabel),
     /// Tell what happened to an instance, and why, oldest first
     Why {
         /// Its name or id; the id of one that is gone is taken too
@@ -152,6 +161,36 @@ pub(crate) enum InstanceVerb {
     },
 }
 
+/// Which instances are listed.
+#[derive(Debug, Args)]
+pub(crate) struct List {
+    /// Only those in this state: see 'berth instance states'
+    #[arg(long, value_parser = PossibleValuesParser::new(InstanceState::ALL.iter().map(|state| state.as_str())))]
+    state: Option<String>,
+    /// Only those of this type
+    #[arg(long = "type", value_name = "TYPE")]
+    instance_type: Option<String>,
+    /// Only those made from this image
+    #[arg(long)]
+    image: Option<String>,
+    #[command(flatten)]
+    listing: Listing,
+}
+
+impl From<List> for InstanceQuery {
+    fn from(list: List) -> Self {
+        Self {
+            state: list.state,
+            r#type: list.instance_type,
+            image: list.image,
+            name: list.listing.name,
+            sort: list.listing.sort,
+            label: list.listing.by.label,
+            ..Self::default()
+        }
+    }
+}
+
 /// Which instances.
 #[derive(Debug, Args)]
 pub(crate) struct Which {
@@ -165,13 +204,19 @@ pub(crate) struct Which {
 pub(crate) async fn run(verb: InstanceVerb, cx: &Context) -> anyhow::Result<ExitCode> {
     match verb {
         InstanceVerb::Create(new) => create::run(new, cx).await?,
-        InstanceVerb::List { watching } => {
-            let fetch = async || cx.client.instances().await;
+        InstanceVerb::List { which, watching } => {
+            let query = which.into();
+            let fetch = async || cx.client.instances(&query).await;
             watching.show(cx, KINDS, fetch, |all| list(all)).await?;
         }
         InstanceVerb::Show { instance, watching } => {
             let fetch = async || cx.client.instance(&instance).await;
             watching.show(cx, KINDS, fetch, shown).await?;
+        }
+        InstanceVerb::Label(change) => {
+            let labels = change.patch();
+            let changed = cx.client.change_instance(&change.of, &ChangeLabels { labels }).await?;
+            output::text(cx.format, &changed, shown)?;
         }
         InstanceVerb::Why { instance } => why::run(&instance, cx).await?,
         InstanceVerb::States => states::run(cx).await?,
@@ -324,6 +369,7 @@ fn shown(instance: &InstanceView) -> String {
         ("key", or_dash(instance.key.as_ref())),
         ("address", addresses(instance)),
         ("volumes", volumes(instance)),
+        ("labels", label::shown(&instance.labels)),
         ("created", instance.created_at.to_string()),
         ("as of", instance.as_of.to_string()),
         ("fault", or_dash(instance.fault.as_ref().map(|fault| &fault.message))),

@@ -10,6 +10,7 @@ pub(crate) mod image;
 pub(crate) mod init;
 pub(crate) mod instance;
 pub(crate) mod keypair;
+mod label;
 pub(crate) mod member;
 mod network;
 mod nics;

@@ -1,7 +1,9 @@
 //! `berth operation …`
 
-use berth_api_types::{OperationView, Outcome};
-use clap::Subcommand;
+use berth_api_types::{OperationQuery, OperationView, Outcome};
+use berth_model::Work;
+use clap::builder::PossibleValuesParser;
+use clap::{Args, Subcommand};
 use comfy_table::Table;
 
 use crate::cli::Waiting;
@@ -21,12 +23,8 @@ Examples:
 pub(crate) enum OperationVerb {
     /// List operations, oldest first
     List {
-        /// Only those of this instance
-        #[arg(long, value_name = "INSTANCE")]
-        instance: Option<String>,
-        /// Only those of this volume
-        #[arg(long, value_name = "VOLUME", conflicts_with = "instance")]
-        volume: Option<String>,
+        #[command(flatten)]
+        which: List,
         #[command(flatten)]
         watching: Watching,
     },
@@ -52,15 +50,48 @@ pub(crate) enum OperationVerb {
     },
 }
 
+/// Which operations are listed.
+#[derive(Debug, Args)]
+pub(crate) struct List {
+    /// Only those of this instance
+    #[arg(long, value_name = "INSTANCE")]
+    instance: Option<String>,
+    /// Only those of this volume
+    #[arg(long, value_name = "VOLUME", conflicts_with = "instance")]
+    volume: Option<String>,
+    /// Only those of the instance, volume or image of this id, also when that is gone
+    #[arg(long, value_name = "ID", conflicts_with_all = ["instance", "volume"])]
+    resource: Option<String>,
+    /// Only those that do this
+    #[arg(long, value_parser = PossibleValuesParser::new(Work::actions()))]
+    action: Option<String>,
+    /// Only those that stand so
+    #[arg(long, value_parser = ["running", "undoing", "succeeded", "failed", "cancelled"])]
+    outcome: Option<String>,
+    /// The order [default: created_at]
+    #[arg(long, value_name = "KEY", allow_hyphen_values = true, value_parser = ["created_at", "-created_at"])]
+    sort: Option<String>,
+}
+
+impl From<List> for OperationQuery {
+    fn from(list: List) -> Self {
+        Self {
+            instance: list.instance,
+            volume: list.volume,
+            resource: list.resource,
+            action: list.action,
+            outcome: list.outcome,
+            sort: list.sort,
+            ..Self::default()
+        }
+    }
+}
+
 pub(crate) async fn run(verb: OperationVerb, cx: &Context) -> anyhow::Result<()> {
     match verb {
-        OperationVerb::List {
-            instance,
-            volume,
-            watching,
-        } => {
-            let (instance, volume) = (instance.as_deref(), volume.as_deref());
-            let fetch = async || cx.client.operations(instance, volume).await;
+        OperationVerb::List { which, watching } => {
+            let query = which.into();
+            let fetch = async || cx.client.operations(&query).await;
             watching.show(cx, KINDS, fetch, |all| lines(&list(all))).await?;
         }
         OperationVerb::Show { id, watching } => {

@@ -2,13 +2,15 @@
 
 use std::net::Ipv4Addr;
 
-use berth_api_types::{AttachPort, ChangePort, CreatePort, PortView};
-use berth_model::{Mac, Name};
+use berth_api_types::{AttachPort, ChangePort, CreatePort, PortQuery, PortView};
+use berth_model::{Mac, Name, PortState};
+use clap::builder::PossibleValuesParser;
 use clap::{Args, Subcommand};
 use comfy_table::Table;
 
 use crate::cli::name;
 use crate::commands::Context;
+use crate::commands::label::{self, Listing, NewLabels, Relabel};
 use crate::commands::network::{address, dash, joined, mac, yes};
 use crate::output::{self, ago, bytes, fields, lines, table};
 use crate::several::{Holds, Sure, each};
@@ -39,6 +41,11 @@ pub(crate) enum PortVerb {
         /// Only those of this VPC
         #[arg(long)]
         vpc: Option<String>,
+        /// Only those in this state
+        #[arg(long, value_parser = PossibleValuesParser::new(PortState::ALL.iter().map(|state| state.as_str())))]
+        state: Option<String>,
+        #[command(flatten)]
+        listing: Listing,
         #[command(flatten)]
         watching: Watching,
     },
@@ -57,6 +64,8 @@ pub(crate) enum PortVerb {
         #[command(flatten)]
         change: Change,
     },
+    /// Label a port, or take labels from it
+    Label(Relabel),
     /// Attach a port to an instance as another NIC
     Attach {
         /// The port's name or id
@@ -103,6 +112,8 @@ pub(crate) struct Create {
     /// between ports; up to ten times
     #[arg(long = "address-pair", value_name = "ADDRESS", value_parser = address)]
     address_pairs: Vec<Ipv4Addr>,
+    #[command(flatten)]
+    labels: NewLabels,
 }
 
 #[derive(Debug, Args)]
@@ -137,6 +148,7 @@ impl From<Change> for ChangePort {
             security_groups: Some(change.security_groups).filter(|groups| !groups.is_empty()),
             address_pairs: pairs.then_some(change.address_pairs),
             delete_on_termination: says.then_some(change.delete_on_termination),
+            ..Self::default()
         }
     }
 }
@@ -152,6 +164,7 @@ pub(crate) async fn run(verb: PortVerb, cx: &Context) -> anyhow::Result<()> {
                 mac: new.mac,
                 security_groups: new.security_groups,
                 address_pairs: new.address_pairs,
+                labels: new.labels.given()?,
             };
             show(&client.create_port(&request).await?, cx)
         }
@@ -159,14 +172,32 @@ pub(crate) async fn run(verb: PortVerb, cx: &Context) -> anyhow::Result<()> {
             instance,
             subnet,
             vpc,
+            state,
+            listing,
             watching,
         } => {
-            let (instance, subnet, vpc) = (instance.as_deref(), subnet.as_deref(), vpc.as_deref());
-            let fetch = async || client.ports(instance, subnet, vpc).await;
+            let query = PortQuery {
+                instance,
+                subnet,
+                vpc,
+                state,
+                name: listing.name,
+                sort: listing.sort,
+                label: listing.by.label,
+                ..PortQuery::default()
+            };
+            let fetch = async || client.ports(&query).await;
             watching.show(cx, KINDS, fetch, |ports| lines(&list(ports))).await
         }
         PortVerb::Show { port, watching } => watching.show(cx, KINDS, async || client.port(&port).await, told).await,
         PortVerb::Set { port, change } => show(&client.change_port(&port, &change.into()).await?, cx),
+        PortVerb::Label(relabel) => {
+            let change = ChangePort {
+                labels: relabel.patch(),
+                ..ChangePort::default()
+            };
+            show(&client.change_port(&relabel.of, &change).await?, cx)
+        }
         PortVerb::Attach {
             port,
             instance,
@@ -236,6 +267,7 @@ fn told(port: &PortView) -> String {
         ("security groups", joined(&port.security_groups)),
         ("address pairs", joined(&port.address_pairs)),
         ("goes with its instance", yes(port.delete_on_termination)),
+        ("labels", label::shown(&port.labels)),
         ("created", port.created_at.to_string()),
     ]));
     if let Some(went) = port.counters {

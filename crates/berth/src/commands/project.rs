@@ -7,6 +7,7 @@ use comfy_table::Table;
 
 use crate::cli::name;
 use crate::commands::Context;
+use crate::commands::label::{self, Listing, NewLabels, Relabel};
 use crate::output::{self, ago, fields, lines, table};
 use crate::several::{Holds, Sure, each};
 use crate::watch::Watching;
@@ -29,9 +30,13 @@ pub(crate) enum ProjectVerb {
         /// What it is for
         #[arg(long, value_name = "TEXT")]
         description: Option<String>,
+        #[command(flatten)]
+        labels: NewLabels,
     },
     /// List the projects that you are in; for the operator all
     List {
+        #[command(flatten)]
+        which: Listing,
         #[command(flatten)]
         watching: Watching,
     },
@@ -47,6 +52,8 @@ pub(crate) enum ProjectVerb {
         /// What it is for
         description: String,
     },
+    /// Label a project, or take labels from it
+    Label(Relabel),
     /// Delete projects that have nothing left; their members, key pairs and tokens go with them
     Delete {
         /// Their names
@@ -60,19 +67,39 @@ pub(crate) enum ProjectVerb {
 pub(crate) async fn run(verb: ProjectVerb, cx: &Context) -> anyhow::Result<()> {
     let client = &cx.client;
     match verb {
-        ProjectVerb::Create { name, description } => {
-            show(&client.create_project(&CreateProject { name, description }).await?, cx)
+        ProjectVerb::Create {
+            name,
+            description,
+            labels,
+        } => {
+            let request = CreateProject {
+                name,
+                description,
+                labels: labels.given()?,
+            };
+            show(&client.create_project(&request).await?, cx)
         }
-        ProjectVerb::List { watching } => {
-            let fetch = async || client.projects().await;
+        ProjectVerb::List { which, watching } => {
+            let query = which.into();
+            let fetch = async || client.projects(&query).await;
             let kinds = &["project", "member"];
             watching.show(cx, kinds, fetch, |projects| lines(&list(projects))).await
         }
         ProjectVerb::Show { project } => show(&client.project(&project).await?, cx),
-        ProjectVerb::Describe { project, description } => show(
-            &client.change_project(&project, &ChangeProject { description }).await?,
-            cx,
-        ),
+        ProjectVerb::Describe { project, description } => {
+            let change = ChangeProject {
+                description: Some(description),
+                ..ChangeProject::default()
+            };
+            show(&client.change_project(&project, &change).await?, cx)
+        }
+        ProjectVerb::Label(relabel) => {
+            let change = ChangeProject {
+                labels: relabel.patch(),
+                ..ChangeProject::default()
+            };
+            show(&client.change_project(&relabel.of, &change).await?, cx)
+        }
         ProjectVerb::Delete { projects, sure } => {
             sure.ask(cx, "delete", ("project", "projects"), &projects, Holds::Nothing)?;
             each(&projects, cx, async |project| client.delete_project(project).await).await
@@ -98,6 +125,7 @@ fn show(project: &ProjectView, cx: &Context) -> anyhow::Result<()> {
             ("name", project.name.to_string()),
             ("for", project.description.clone()),
             ("your role", role(project)),
+            ("labels", label::shown(&project.labels)),
             ("created", project.created_at.to_string()),
         ])
     })?;

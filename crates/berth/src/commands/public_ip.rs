@@ -2,11 +2,14 @@
 
 use std::net::Ipv4Addr;
 
-use berth_api_types::{AllocatePublicIp, AttachPublicIp, GivePublicIp, PublicIpPoolView, PublicIpView};
+use berth_api_types::{
+    AllocatePublicIp, AttachPublicIp, ChangeLabels, GivePublicIp, PublicIpPoolView, PublicIpQuery, PublicIpView,
+};
 use clap::{Args, Subcommand};
 use comfy_table::Table;
 
 use crate::commands::Context;
+use crate::commands::label::{self, ByLabel, NewLabels, Relabel};
 use crate::commands::network::{dash, joined, public_address, public_ip};
 use crate::output::{self, ago, fields, lines, table};
 use crate::several::{Holds, Sure, each};
@@ -33,9 +36,13 @@ pub(crate) enum PublicIpVerb {
         /// This very address [default: any that is free]
         #[arg(long, value_parser = public_address)]
         address: Option<Ipv4Addr>,
+        #[command(flatten)]
+        labels: NewLabels,
     },
     /// List the public IPs, static and ephemeral ones, oldest first
     List {
+        #[command(flatten)]
+        which: List,
         #[command(flatten)]
         watching: Watching,
     },
@@ -47,6 +54,8 @@ pub(crate) enum PublicIpVerb {
         #[command(flatten)]
         watching: Watching,
     },
+    /// Label a public IP, or take labels from it
+    Label(Relabel),
     /// Attach a static public IP to an instance, or to a port
     #[command(override_usage = "berth public-ip attach [OPTIONS] <ADDRESS> <INSTANCE|--port <PORT>>")]
     Attach {
@@ -66,6 +75,8 @@ pub(crate) enum PublicIpVerb {
         /// From this pool: see 'berth public-ip pools' [default: any with a free one]
         #[arg(long)]
         pool: Option<String>,
+        #[command(flatten)]
+        labels: NewLabels,
     },
     /// Detach a public IP from its port; an ephemeral one goes back to its pool
     Detach {
@@ -85,6 +96,41 @@ pub(crate) enum PublicIpVerb {
     Pools,
 }
 
+/// Which public IPs are listed.
+#[derive(Debug, Args)]
+pub(crate) struct List {
+    /// Only static ones, or only ephemeral ones
+    #[arg(long, value_parser = ["static", "ephemeral"])]
+    kind: Option<String>,
+    /// Only those that a port has
+    #[arg(long)]
+    attached: bool,
+    /// Only those that no port has
+    #[arg(long, conflicts_with = "attached")]
+    free: bool,
+    /// Only those from this pool
+    #[arg(long)]
+    pool: Option<String>,
+    /// The order [default: created_at]
+    #[arg(long, value_name = "KEY", allow_hyphen_values = true, value_parser = ["created_at", "-created_at"])]
+    sort: Option<String>,
+    #[command(flatten)]
+    by: ByLabel,
+}
+
+impl From<List> for PublicIpQuery {
+    fn from(list: List) -> Self {
+        Self {
+            kind: list.kind,
+            attached: (list.attached || list.free).then_some(list.attached),
+            pool: list.pool,
+            sort: list.sort,
+            label: list.by.label,
+            ..Self::default()
+        }
+    }
+}
+
 /// What a public IP is attached to.
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
@@ -99,17 +145,26 @@ pub(crate) struct To {
 pub(crate) async fn run(verb: PublicIpVerb, cx: &Context) -> anyhow::Result<()> {
     let client = &cx.client;
     match verb {
-        PublicIpVerb::Allocate { pool, address } => {
-            let request = AllocatePublicIp { pool, address };
+        PublicIpVerb::Allocate { pool, address, labels } => {
+            let labels = labels.given()?;
+            let request = AllocatePublicIp { pool, address, labels };
             show(&client.allocate_public_ip(&request).await?, cx)
         }
-        PublicIpVerb::List { watching } => {
-            let fetch = async || client.public_ips().await;
+        PublicIpVerb::List { which, watching } => {
+            let query = which.into();
+            let fetch = async || client.public_ips(&query).await;
             watching.show(cx, KINDS, fetch, |ips| lines(&list(ips))).await
         }
         PublicIpVerb::Show { ip, watching } => {
             let fetch = async || client.public_ip(&ip).await;
             watching.show(cx, KINDS, fetch, |ip| lines(&shown(ip))).await
+        }
+        PublicIpVerb::Label(change) => {
+            let labels = change.patch();
+            show(
+                &client.change_public_ip(&change.of, &ChangeLabels { labels }).await?,
+                cx,
+            )
         }
         PublicIpVerb::Attach { ip, to, take } => {
             let how = AttachPublicIp {
@@ -119,8 +174,9 @@ pub(crate) async fn run(verb: PublicIpVerb, cx: &Context) -> anyhow::Result<()> 
             };
             show(&client.attach_public_ip(&ip, &how).await?, cx)
         }
-        PublicIpVerb::AttachEphemeral { to, pool } => {
-            let request = GivePublicIp { pool };
+        PublicIpVerb::AttachEphemeral { to, pool, labels } => {
+            let labels = labels.given()?;
+            let request = GivePublicIp { pool, labels };
             let given = match (&to.instance, &to.port) {
                 (_, Some(port)) => client.give_port_public_ip(port, &request).await?,
                 (instance, None) => {
@@ -177,6 +233,7 @@ fn shown(ip: &PublicIpView) -> Table {
         ("port", dash(ip.port)),
         ("instance", instance),
         ("address", dash(ip.private_address)),
+        ("labels", label::shown(&ip.labels)),
         ("taken", ip.created_at.to_string()),
     ])
 }

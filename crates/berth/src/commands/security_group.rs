@@ -1,12 +1,13 @@
 //! `berth security-group …`
 
-use berth_api_types::{ChangeSecurityGroup, CreateSecurityGroup, RuleView, SecurityGroupView};
+use berth_api_types::{ChangeSecurityGroup, CreateSecurityGroup, RuleView, SecurityGroupQuery, SecurityGroupView};
 use berth_model::{Direction, Name};
 use clap::Subcommand;
 use comfy_table::Table;
 
 use crate::cli::name;
 use crate::commands::Context;
+use crate::commands::label::{self, Listing, NewLabels, Relabel};
 use crate::commands::network::{dash, yes};
 use crate::commands::rule::{self, RuleVerb};
 use crate::output::{self, ago, fields, lines, table};
@@ -35,12 +36,16 @@ pub(crate) enum SecurityGroupVerb {
         /// What it is for
         #[arg(long, value_name = "TEXT")]
         description: Option<String>,
+        #[command(flatten)]
+        labels: NewLabels,
     },
     /// List security groups, oldest first
     List {
         /// Only those of this VPC
         #[arg(long)]
         vpc: Option<String>,
+        #[command(flatten)]
+        listing: Listing,
         #[command(flatten)]
         watching: Watching,
     },
@@ -67,6 +72,8 @@ pub(crate) enum SecurityGroupVerb {
         #[arg(long, value_name = "TEXT")]
         description: String,
     },
+    /// Label a security group, or take labels from it
+    Label(Relabel),
     /// Delete security groups that no port is in
     Delete {
         /// Their names or ids, or VPC/NAME
@@ -83,12 +90,29 @@ pub(crate) enum SecurityGroupVerb {
 pub(crate) async fn run(verb: SecurityGroupVerb, cx: &Context) -> anyhow::Result<()> {
     let client = &cx.client;
     match verb {
-        SecurityGroupVerb::Create { name, vpc, description } => {
-            let request = CreateSecurityGroup { name, vpc, description };
+        SecurityGroupVerb::Create {
+            name,
+            vpc,
+            description,
+            labels,
+        } => {
+            let request = CreateSecurityGroup {
+                name,
+                vpc,
+                description,
+                labels: labels.given()?,
+            };
             show(&client.create_security_group(&request).await?, cx)
         }
-        SecurityGroupVerb::List { vpc, watching } => {
-            let fetch = async || client.security_groups(vpc.as_deref()).await;
+        SecurityGroupVerb::List { vpc, listing, watching } => {
+            let query = SecurityGroupQuery {
+                vpc,
+                name: listing.name,
+                sort: listing.sort,
+                label: listing.by.label,
+                ..SecurityGroupQuery::default()
+            };
+            let fetch = async || client.security_groups(&query).await;
             watching.show(cx, KINDS, fetch, |groups| lines(&list(groups))).await
         }
         SecurityGroupVerb::Show { group, watching } => {
@@ -108,6 +132,13 @@ pub(crate) async fn run(verb: SecurityGroupVerb, cx: &Context) -> anyhow::Result
                 ..ChangeSecurityGroup::default()
             };
             show(&client.change_security_group(&group, &change).await?, cx)
+        }
+        SecurityGroupVerb::Label(relabel) => {
+            let change = ChangeSecurityGroup {
+                labels: relabel.patch(),
+                ..ChangeSecurityGroup::default()
+            };
+            show(&client.change_security_group(&relabel.of, &change).await?, cx)
         }
         SecurityGroupVerb::Delete { groups, sure } => {
             sure.ask(
@@ -158,6 +189,7 @@ fn told(group: &SecurityGroupView) -> String {
         ),
         ("default", yes(group.default)),
         ("ports", group.ports.to_string()),
+        ("labels", label::shown(&group.labels)),
         ("created", group.created_at.to_string()),
     ]));
     if !group.rules.is_empty() {

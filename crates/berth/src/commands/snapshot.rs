@@ -1,6 +1,6 @@
 //! `berth snapshot …`
 
-use berth_api_types::{CreateSnapshot, SnapshotInstance, SnapshotView};
+use berth_api_types::{ChangeLabels, CreateSnapshot, SnapshotInstance, SnapshotQuery, SnapshotView};
 use berth_model::Name;
 use clap::{Args, Subcommand};
 use comfy_table::Table;
@@ -8,6 +8,7 @@ use comfy_table::Table;
 use crate::cli::{Waiting, name};
 use crate::commands::Context;
 use crate::commands::begun::done;
+use crate::commands::label::{self, Listing, NewLabels, Relabel};
 use crate::output::{self, ago, fields, lines, table};
 use crate::several::{Holds, Sure, each};
 use crate::watch::Watching;
@@ -30,6 +31,11 @@ pub(crate) enum SnapshotVerb {
         /// Only those of this volume
         #[arg(long)]
         volume: Option<String>,
+        /// Only those that can be used
+        #[arg(long)]
+        ready: bool,
+        #[command(flatten)]
+        listing: Listing,
         #[command(flatten)]
         watching: Watching,
     },
@@ -40,6 +46,8 @@ pub(crate) enum SnapshotVerb {
         #[command(flatten)]
         watching: Watching,
     },
+    /// Label a snapshot, or take labels from it
+    Label(Relabel),
     /// Delete snapshots; what was made from them stays
     Delete {
         /// Their names or ids
@@ -62,14 +70,29 @@ pub(crate) struct Create {
     #[arg(long)]
     instance: Option<String>,
     #[command(flatten)]
+    labels: NewLabels,
+    #[command(flatten)]
     waiting: Waiting,
 }
 
 pub(crate) async fn run(verb: SnapshotVerb, cx: &Context) -> anyhow::Result<()> {
     match verb {
         SnapshotVerb::Create(new) => create(new, cx).await,
-        SnapshotVerb::List { volume, watching } => {
-            let fetch = async || cx.client.snapshots(volume.as_deref()).await;
+        SnapshotVerb::List {
+            volume,
+            ready,
+            listing,
+            watching,
+        } => {
+            let query = SnapshotQuery {
+                volume,
+                ready: ready.then_some(true),
+                name: listing.name,
+                sort: listing.sort,
+                label: listing.by.label,
+                ..SnapshotQuery::default()
+            };
+            let fetch = async || cx.client.snapshots(&query).await;
             watching
                 .show(cx, KINDS, fetch, |snapshots| lines(&list(snapshots)))
                 .await
@@ -79,6 +102,13 @@ pub(crate) async fn run(verb: SnapshotVerb, cx: &Context) -> anyhow::Result<()> 
             watching
                 .show(cx, KINDS, fetch, |snapshot| lines(&shown(snapshot)))
                 .await
+        }
+        SnapshotVerb::Label(change) => {
+            let labels = change.patch();
+            show(
+                &cx.client.change_snapshot(&change.of, &ChangeLabels { labels }).await?,
+                cx,
+            )
         }
         SnapshotVerb::Delete { snapshots, sure } => {
             sure.ask(cx, "delete", ("snapshot", "snapshots"), &snapshots, Holds::Data)?;
@@ -112,16 +142,19 @@ fn list(snapshots: &[SnapshotView]) -> Table {
 
 async fn create(new: Create, cx: &Context) -> anyhow::Result<()> {
     let name = &new.name;
+    let labels = new.labels.given()?;
     let ask = async {
         match (new.volume, &new.instance) {
             (_, Some(instance)) => {
-                let request = SnapshotInstance { name: name.clone() };
+                let name = name.clone();
+                let request = SnapshotInstance { name, labels };
                 cx.client.snapshot_instance(instance, &request).await
             }
             (volume, None) => {
                 let request = CreateSnapshot {
                     name: name.clone(),
                     volume: volume.unwrap_or_default(),
+                    labels,
                 };
                 cx.client.create_snapshot(&request).await
             }
@@ -145,6 +178,7 @@ fn shown(snapshot: &SnapshotView) -> Table {
         ("size", format!("{} GB", snapshot.size.0)),
         ("ready", if snapshot.ready { "yes" } else { "no" }.to_owned()),
         ("consistency", snapshot.consistency.clone()),
+        ("labels", label::shown(&snapshot.labels)),
         ("taken", snapshot.created_at.to_string()),
     ])
 }

@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use berth_api_types::{ChangeSubnet, CreateSubnet, SubnetView};
+use berth_api_types::{ChangeSubnet, CreateSubnet, SubnetQuery, SubnetView};
 use berth_model::Name;
 use clap::{Args, Subcommand};
 use comfy_table::Table;
@@ -10,6 +10,7 @@ use ipnet::Ipv4Net;
 
 use crate::cli::name;
 use crate::commands::Context;
+use crate::commands::label::{self, Listing, NewLabels, Relabel};
 use crate::commands::network::{address, cidr, joined, yes};
 use crate::output::{self, ago, fields, lines, table};
 use crate::several::{Holds, Sure, each};
@@ -34,6 +35,8 @@ pub(crate) enum SubnetVerb {
         #[arg(long)]
         vpc: Option<String>,
         #[command(flatten)]
+        listing: Listing,
+        #[command(flatten)]
         watching: Watching,
     },
     /// Show a subnet
@@ -51,6 +54,8 @@ pub(crate) enum SubnetVerb {
         #[command(flatten)]
         change: Change,
     },
+    /// Label a subnet, or take labels from it
+    Label(Relabel),
     /// Delete subnets that have no ports left
     Delete {
         /// Their names or ids, or VPC/NAME
@@ -81,6 +86,8 @@ pub(crate) struct Create {
     /// A time server its guests are told of, up to four times
     #[arg(long, value_name = "ADDRESS", value_parser = address)]
     ntp: Vec<Ipv4Addr>,
+    #[command(flatten)]
+    labels: NewLabels,
 }
 
 #[derive(Debug, Args)]
@@ -118,6 +125,7 @@ impl From<Change> for ChangeSubnet {
             nat: (change.nat || change.no_nat).then_some(change.nat),
             dns: servers(change.dns, change.no_dns),
             ntp: servers(change.ntp, change.no_ntp),
+            ..Self::default()
         }
     }
 }
@@ -133,11 +141,19 @@ pub(crate) async fn run(verb: SubnetVerb, cx: &Context) -> anyhow::Result<()> {
                 nat: Some(!new.no_nat),
                 dns: new.dns,
                 ntp: new.ntp,
+                labels: new.labels.given()?,
             };
             show(&client.create_subnet(&request).await?, cx)
         }
-        SubnetVerb::List { vpc, watching } => {
-            let fetch = async || client.subnets(vpc.as_deref()).await;
+        SubnetVerb::List { vpc, listing, watching } => {
+            let query = SubnetQuery {
+                vpc,
+                name: listing.name,
+                sort: listing.sort,
+                label: listing.by.label,
+                ..SubnetQuery::default()
+            };
+            let fetch = async || client.subnets(&query).await;
             watching.show(cx, KINDS, fetch, |subnets| lines(&rows(subnets))).await
         }
         SubnetVerb::Show { subnet, watching } => {
@@ -145,6 +161,13 @@ pub(crate) async fn run(verb: SubnetVerb, cx: &Context) -> anyhow::Result<()> {
             watching.show(cx, KINDS, fetch, |subnet| lines(&shown(subnet))).await
         }
         SubnetVerb::Set { subnet, change } => show(&client.change_subnet(&subnet, &change.into()).await?, cx),
+        SubnetVerb::Label(relabel) => {
+            let change = ChangeSubnet {
+                labels: relabel.patch(),
+                ..ChangeSubnet::default()
+            };
+            show(&client.change_subnet(&relabel.of, &change).await?, cx)
+        }
         SubnetVerb::Delete { subnets, sure } => {
             sure.ask(cx, "delete", ("subnet", "subnets"), &subnets, Holds::Nothing)?;
             each(&subnets, cx, async |subnet| client.delete_subnet(subnet).await).await
@@ -198,6 +221,7 @@ fn shown(subnet: &SubnetView) -> Table {
         ("dns", dns),
         ("ntp", joined(&subnet.ntp)),
         ("free addresses", room(subnet)),
+        ("labels", label::shown(&subnet.labels)),
         ("created", subnet.created_at.to_string()),
     ])
 }

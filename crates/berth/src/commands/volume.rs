@@ -1,10 +1,11 @@
 //! `berth volume …`
 
 use berth_api_types::{
-    AttachVolume, ChangeVolume, CreateVolume, DetachVolume, ExtendVolume, OperationView, VolumeView,
+    AttachVolume, ChangeVolume, CreateVolume, DetachVolume, ExtendVolume, OperationView, VolumeQuery, VolumeView,
 };
 use berth_client::ClientError;
-use berth_model::{Gib, Name};
+use berth_model::{Gib, Name, VolumeState};
+use clap::builder::PossibleValuesParser;
 use clap::{Args, Subcommand};
 use comfy_table::Table;
 
@@ -12,6 +13,7 @@ use crate::cli::{Waiting, name};
 use crate::commands::Context;
 use crate::commands::begun::{all, done};
 use crate::commands::create::gib;
+use crate::commands::label::{self, Listing, NewLabels, Relabel};
 use crate::output::{self, ago, fields, lines, or_dash, table};
 use crate::several::{Holds, Sure};
 use crate::watch::Watching;
@@ -36,6 +38,8 @@ pub(crate) enum VolumeVerb {
     /// List volumes, oldest first
     List {
         #[command(flatten)]
+        which: List,
+        #[command(flatten)]
         watching: Watching,
     },
     /// Show a volume
@@ -45,6 +49,8 @@ pub(crate) enum VolumeVerb {
         #[command(flatten)]
         watching: Watching,
     },
+    /// Label a volume, or take labels from it
+    Label(Relabel),
     /// Attach a volume to an instance; its guest sees it as /dev/disk/by-id/virtio-…, see 'berth volume show'
     Attach {
         /// The volume's name or id
@@ -107,6 +113,36 @@ pub(crate) enum VolumeVerb {
     Types,
 }
 
+/// Which volumes are listed.
+#[derive(Debug, Args)]
+pub(crate) struct List {
+    /// Only those in this state
+    #[arg(long, value_parser = PossibleValuesParser::new(VolumeState::ALL.iter().map(|state| state.as_str())))]
+    state: Option<String>,
+    /// Only those attached to this instance
+    #[arg(long)]
+    instance: Option<String>,
+    /// Only those of this type
+    #[arg(long = "type", value_name = "TYPE")]
+    volume_type: Option<String>,
+    #[command(flatten)]
+    listing: Listing,
+}
+
+impl From<List> for VolumeQuery {
+    fn from(list: List) -> Self {
+        Self {
+            state: list.state,
+            instance: list.instance,
+            r#type: list.volume_type,
+            name: list.listing.name,
+            sort: list.listing.sort,
+            label: list.listing.by.label,
+            ..Self::default()
+        }
+    }
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct Create {
     /// Its name
@@ -127,6 +163,8 @@ pub(crate) struct Create {
     #[arg(long = "type", value_name = "TYPE")]
     volume_type: Option<String>,
     #[command(flatten)]
+    labels: NewLabels,
+    #[command(flatten)]
     waiting: Waiting,
 }
 
@@ -141,11 +179,13 @@ pub(crate) async fn run(verb: VolumeVerb, cx: &Context) -> anyhow::Result<()> {
                 snapshot: new.snapshot,
                 volume: new.volume,
                 volume_type: new.volume_type,
+                labels: new.labels.given()?,
             };
             act(new.waiting, cx, client.create_volume(&request)).await
         }
-        VolumeVerb::List { watching } => {
-            let fetch = async || client.volumes().await;
+        VolumeVerb::List { which, watching } => {
+            let query = which.into();
+            let fetch = async || client.volumes(&query).await;
             watching
                 .show(cx, &["volume"], fetch, |volumes| lines(&list(volumes)))
                 .await
@@ -155,6 +195,13 @@ pub(crate) async fn run(verb: VolumeVerb, cx: &Context) -> anyhow::Result<()> {
             watching
                 .show(cx, &["volume"], fetch, |volume| lines(&shown(volume)))
                 .await
+        }
+        VolumeVerb::Label(relabel) => {
+            let change = ChangeVolume {
+                labels: relabel.patch(),
+                ..ChangeVolume::default()
+            };
+            show(&client.change_volume(&relabel.of, &change).await?, cx)
         }
         VolumeVerb::Attach {
             volume,
@@ -269,6 +316,7 @@ fn shown(volume: &VolumeView) -> Table {
             "goes with its instance",
             if volume.delete_on_termination { "yes" } else { "no" }.to_owned(),
         ),
+        ("labels", label::shown(&volume.labels)),
         ("created", volume.created_at.to_string()),
         ("fault", or_dash(volume.fault.as_ref().map(|fault| &fault.message))),
         ("allowed now", volume.allowed_actions.join(", ")),

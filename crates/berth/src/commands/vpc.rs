@@ -7,6 +7,7 @@ use comfy_table::Table;
 
 use crate::cli::name;
 use crate::commands::Context;
+use crate::commands::label::{self, Listing, NewLabels, Relabel};
 use crate::commands::network::joined;
 use crate::commands::subnet;
 use crate::output::{self, ago, fields, lines, table};
@@ -29,9 +30,13 @@ pub(crate) enum VpcVerb {
         /// Its name
         #[arg(value_parser = name)]
         name: Name,
+        #[command(flatten)]
+        labels: NewLabels,
     },
     /// List the VPCs, oldest first
     List {
+        #[command(flatten)]
+        which: Listing,
         #[command(flatten)]
         watching: Watching,
     },
@@ -50,6 +55,8 @@ pub(crate) enum VpcVerb {
         #[arg(value_parser = name)]
         to: Name,
     },
+    /// Label a VPC, or take labels from it
+    Label(Relabel),
     /// Delete VPCs that have no subnets left
     Delete {
         /// Their names or ids
@@ -63,13 +70,30 @@ pub(crate) enum VpcVerb {
 pub(crate) async fn run(verb: VpcVerb, cx: &Context) -> anyhow::Result<()> {
     let client = &cx.client;
     match verb {
-        VpcVerb::Create { name } => show(&client.create_vpc(&CreateVpc { name }).await?, cx),
-        VpcVerb::List { watching } => {
-            let fetch = async || client.vpcs().await;
+        VpcVerb::Create { name, labels } => {
+            let labels = labels.given()?;
+            show(&client.create_vpc(&CreateVpc { name, labels }).await?, cx)
+        }
+        VpcVerb::List { which, watching } => {
+            let query = which.into();
+            let fetch = async || client.vpcs(&query).await;
             watching.show(cx, KINDS, fetch, |vpcs| lines(&list(vpcs))).await
         }
         VpcVerb::Show { vpc, watching } => watching.show(cx, KINDS, async || client.vpc(&vpc).await, told).await,
-        VpcVerb::Rename { vpc, to } => show(&client.change_vpc(&vpc, &ChangeVpc { name: to }).await?, cx),
+        VpcVerb::Rename { vpc, to } => {
+            let change = ChangeVpc {
+                name: Some(to),
+                ..ChangeVpc::default()
+            };
+            show(&client.change_vpc(&vpc, &change).await?, cx)
+        }
+        VpcVerb::Label(relabel) => {
+            let change = ChangeVpc {
+                labels: relabel.patch(),
+                ..ChangeVpc::default()
+            };
+            show(&client.change_vpc(&relabel.of, &change).await?, cx)
+        }
         VpcVerb::Delete { vpcs, sure } => {
             sure.ask(cx, "delete", ("VPC", "VPCs"), &vpcs, Holds::Nothing)?;
             each(&vpcs, cx, async |vpc| client.delete_vpc(vpc).await).await
@@ -97,6 +121,7 @@ fn told(vpc: &VpcView) -> String {
         ("id", vpc.id.to_string()),
         ("name", vpc.name.to_string()),
         ("project", vpc.project.clone()),
+        ("labels", label::shown(&vpc.labels)),
         ("created", vpc.created_at.to_string()),
     ]));
     if !vpc.subnets.is_empty() {

@@ -20,7 +20,10 @@ pub(super) const STEP: TaskStep<TaskContext> = TaskStep {
 const CHECKSUMS_MAX: u64 = 4 << 20;
 
 fn import(cx: &TaskContext, memo: &mut Memo) -> Result<(), Failure> {
-    let Task::ImportImage { image, url, expected } = &cx.task else {
+    let Task::ImportImage {
+        image, url, expected, ..
+    } = &cx.task
+    else {
         return Err(Failure::fatal(Code::Internal, "no image is to be fetched"));
     };
     let (storage, policy) = (&cx.world.storage, &cx.world.settings().fetch);

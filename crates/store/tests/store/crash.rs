@@ -1,6 +1,6 @@
 //! A crash at every point: what was in flight is found again, where it was, with what it remembered.
 
-use berth_model::{Action, Fallback, Position, Standing};
+use berth_model::{Action, Fallback, Labels, Position, Standing};
 use berth_store::{ClaimError, Entry, EntryKind, Found};
 use serde_json::json;
 
@@ -126,7 +126,10 @@ async fn a_request_that_goes_away_leaves_no_half_of_it(bed: Bed) {
         let patience = std::time::Duration::from_micros(round * 60);
         let _ = tokio::time::timeout(patience, bed.store.create_instances(vec![new], &by())).await;
     }
-    bed.store.insert_keypair(&keypair("last")).await.unwrap();
+    bed.store
+        .insert_keypair(&keypair("last"), &Labels::default())
+        .await
+        .unwrap();
     let committed = bed.store.events_after(None, before, 1000).await.unwrap();
     for event in &committed {
         assert_eq!(*events.recv().await.unwrap(), *event);

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use berth_model::{Action, Limit, Resource, Stable, Standing};
+use berth_model::{Action, Labels, Limit, Resource, Stable, Standing};
 use berth_store::{ClaimError, DEFAULT_PROJECT, Dry, StoreError};
 use serde_json::json;
 
@@ -59,7 +59,10 @@ async fn what_is_tried_is_refused_as_what_is_meant(bed: Bed) {
 
     let none = [(Resource::Vpcs, Some(Limit::AtMost(0)))].into();
     bed.store.set_quotas(DEFAULT_PROJECT, &none).await.unwrap();
-    let make = || async { bed.store.create_vpc(DEFAULT_PROJECT, &"lab".parse().unwrap()).await };
+    let make = || async {
+        let lab = "lab".parse().unwrap();
+        bed.store.create_vpc(DEFAULT_PROJECT, &lab, &Labels::default()).await
+    };
     let dry = Arc::new(Dry::default());
     let (tried, meant) = (dry.scope(make()).await.unwrap_err(), make().await.unwrap_err());
     assert!(matches!(tried, StoreError::QuotaExceeded { .. }), "{tried}");
@@ -69,18 +72,23 @@ async fn what_is_tried_is_refused_as_what_is_meant(bed: Bed) {
 async fn what_is_tried_ends_with_whoever_tried_it(bed: Bed) {
     let name = "lab".parse().unwrap();
     let dry = Arc::new(Dry::default());
-    let tried = dry.scope(bed.store.create_vpc(DEFAULT_PROJECT, &name)).await;
+    let tried = dry
+        .scope(bed.store.create_vpc(DEFAULT_PROJECT, &name, &Labels::default()))
+        .await;
     assert!(matches!(tried, Err(StoreError::DryRun)), "{tried:?}");
     // The right to write is free again, and the name too.
     drop(dry);
-    bed.store.create_vpc(DEFAULT_PROJECT, &name).await.unwrap();
+    bed.store
+        .create_vpc(DEFAULT_PROJECT, &name, &Labels::default())
+        .await
+        .unwrap();
 }
 
 async fn parts_are_one_and_build_on_each_other(bed: Bed) {
     let name = "lab".parse().unwrap();
     let dry = Arc::new(Dry::default());
     let request = async {
-        let vpc = Dry::part(bed.store.create_vpc(DEFAULT_PROJECT, &name)).await?;
+        let vpc = Dry::part(bed.store.create_vpc(DEFAULT_PROJECT, &name, &Labels::default())).await?;
         // A task of its own goes on in the same.
         let (store, id) = (bed.store.clone(), vpc.id);
         tokio::spawn(Dry::carried(async move { store.delete_vpc(id).await }))

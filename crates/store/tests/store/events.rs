@@ -1,6 +1,6 @@
 //! Events: numbered without gaps in the order of commits, told once and in that order.
 
-use berth_model::{Action, GuestEvent, GuestStatus, Known, OffReason, PauseReason, Stable, Verdict, observe};
+use berth_model::{Action, GuestEvent, GuestStatus, Known, Labels, OffReason, PauseReason, Stable, Verdict, observe};
 use berth_store::EventRecord;
 
 use crate::support::*;
@@ -24,8 +24,8 @@ async fn events_have_no_gaps_under_concurrency(bed: Bed) {
             finish(claim).await;
             for pair in 0..10 {
                 let pair = keypair(&format!("key-{task}-{pair}"));
-                store.insert_keypair(&pair).await.unwrap();
-                let again = store.insert_keypair(&pair).await;
+                store.insert_keypair(&pair, &Labels::default()).await.unwrap();
+                let again = store.insert_keypair(&pair, &Labels::default()).await;
                 assert!(again.is_err(), "a refusal uses up no number");
             }
         }));

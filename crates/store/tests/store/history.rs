@@ -86,7 +86,7 @@ async fn a_history_is_read_in_stretches(bed: Bed) {
     let other = bed.resting(Stable::Active).await;
     finish(bed.claim(id, Action::Delete).await).await;
     let page = Page { limit: 10, after: None };
-    let operations = bed.store.operations(None, Some(&id.to_string()), page).await.unwrap();
+    let operations = bed.store.operations_on("default", &id.to_string(), page).await.unwrap();
     let [create, stop, delete] = operations.as_slice() else {
         panic!("{operations:?}")
     };

@@ -1,7 +1,7 @@
 //! Images: changed as a whole or not at all, seen by whom they are for, read as older daemons wrote them.
 
-use berth_model::{Code, Firmware, Gib, ImageProperties, OsFamily, Visibility};
-use berth_store::{ImageRecord, Page, StoreError};
+use berth_model::{Code, Firmware, Gib, ImageProperties, LabelPatch, Labels, OsFamily, Visibility};
+use berth_store::{ImageFilter, ImageRecord, StoreError};
 
 use crate::support::*;
 
@@ -11,16 +11,20 @@ on_both! {
 
 async fn an_image_is_changed_or_left_as_it_was(bed: Bed) {
     let image = image("windows");
-    bed.store.insert_image(&image).await.unwrap();
+    bed.store.insert_image(&image, &Labels::default()).await.unwrap();
     let changed = bed
         .store
-        .change_image::<StoreError>(image.id, |image| {
-            image.name = name("win");
-            image.visibility = Visibility::Default;
-            image.properties.max_volume_size = Gib(100);
-            "Administrator".clone_into(&mut image.properties.user);
-            Ok(())
-        })
+        .change_image::<StoreError>(
+            image.id,
+            |image| {
+                image.name = name("win");
+                image.visibility = Visibility::Default;
+                image.properties.max_volume_size = Gib(100);
+                "Administrator".clone_into(&mut image.properties.user);
+                Ok(())
+            },
+            &LabelPatch::default(),
+        )
         .await
         .unwrap();
     assert_eq!(bed.store.image(image.id).await.unwrap().as_ref(), Some(&changed));
@@ -41,17 +45,22 @@ async fn an_image_is_changed_or_left_as_it_was(bed: Bed) {
         project: "other".to_owned(),
         ..self::image("win")
     };
-    bed.store.insert_image(&own).await.unwrap();
+    bed.store.insert_image(&own, &Labels::default()).await.unwrap();
     assert_eq!(bed.store.find_image("other", "win").await.unwrap(), own);
     let list = async |visibility| {
-        let page = Page { limit: 9, after: None };
-        let list = bed.store.images_that_are(visibility, "other", page).await.unwrap();
-        list.iter().map(|image| image.id).collect::<Vec<_>>()
+        let filter = ImageFilter {
+            visibility: Some(visibility),
+            os: None,
+        };
+        let list = bed.store.list_images("other", filter, &oldest()).await.unwrap();
+        list.items.iter().map(|image| image.id).collect::<Vec<_>>()
     };
     assert_eq!(list(Visibility::Default).await, [image.id]);
     assert_eq!(list(Visibility::Private).await, [own.id]);
 
-    let refused = |change: fn(&mut ImageRecord) -> Result<(), StoreError>| bed.store.change_image(image.id, change);
+    let nothing = LabelPatch::default();
+    let refused =
+        |change: fn(&mut ImageRecord) -> Result<(), StoreError>| bed.store.change_image(image.id, change, &nothing);
     let taken = refused(|image| {
         image.name = name("debian");
         Ok(())

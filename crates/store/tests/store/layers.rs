@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use berth_model::{LayerId, SnapshotId, VolumeId};
-use berth_store::{Base, Database, Page, Released, Task, TaskClaim};
+use berth_store::{Base, Database, Page, Released, SnapshotFilter, Task, TaskClaim};
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 
@@ -50,7 +50,7 @@ fn pick<T: Copy>(all: &[T], number: usize) -> Option<T> {
 }
 
 /// Takes a claim to its end; what is released.
-async fn end(mut claim: TaskClaim, fails: Option<bool>) -> Released {
+pub(crate) async fn end(mut claim: TaskClaim, fails: Option<bool>) -> Released {
     while !claim.last() && fails != Some(false) {
         claim.advance(crash_consistent(), Duration::ZERO).await.unwrap();
     }
@@ -135,19 +135,17 @@ async fn layers(bed: &Bed) -> HashSet<LayerId> {
 async fn needed(bed: &Bed) -> HashSet<LayerId> {
     let volumes = bed
         .store
-        .volumes(
-            None,
-            Page {
-                limit: 999,
-                after: None,
-            },
-        )
+        .every_volume(Page {
+            limit: 999,
+            after: None,
+        })
         .await;
-    let snapshots = Page {
-        limit: 999,
-        after: None,
-    };
-    let snapshots = bed.store.snapshots("default", None, snapshots).await.unwrap();
+    let snapshots = bed
+        .store
+        .list_snapshots("default", SnapshotFilter::default(), &oldest())
+        .await
+        .unwrap()
+        .items;
     let tops = volumes.unwrap().into_iter().filter_map(|volume| volume.layer);
     let mut needed = HashSet::new();
     for top in tops.chain(snapshots.into_iter().map(|snapshot| snapshot.layer)) {

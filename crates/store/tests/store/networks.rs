@@ -1,8 +1,8 @@
 //! VPCs, subnets, security groups, ports, public IPs: what may be made, what is in the way of what, what goes with what.
 
 use berth_model::{
-    Action, Code, Direction, InstanceId, InstanceType, Mac, PortId, PortState, Protocol, Remote, Rule, SecurityGroupId,
-    SubnetId,
+    Action, Code, Direction, InstanceId, InstanceType, LabelPatch, Labels, Mac, PortId, PortState, Protocol, Remote,
+    Rule, SecurityGroupId, SubnetId,
 };
 use berth_store::{
     ChangePort, ChangeSubnet, NewInstance, NewPort, NewSubnet, NicOfNew, Page, PortFilter, PortRecord, StoreError,
@@ -35,6 +35,7 @@ fn new_subnet(bed: &Bed, named: &str, cidr: &str) -> NewSubnet {
         dns: Vec::new(),
         ntp: Vec::new(),
         nat: true,
+        labels: Labels::default(),
     }
 }
 
@@ -48,6 +49,7 @@ pub(crate) fn new_port(subnet: SubnetId) -> NewPort {
         address: None,
         groups: None,
         pairs: Vec::new(),
+        labels: Labels::default(),
     }
 }
 
@@ -61,19 +63,39 @@ fn ssh(remote: Remote) -> Rule {
 }
 
 async fn a_vpc_goes_when_nothing_is_in_it(bed: Bed) {
-    let blue = bed.store.create_vpc("default", &name("blue")).await.unwrap();
+    let blue = bed
+        .store
+        .create_vpc("default", &name("blue"), &Labels::default())
+        .await
+        .unwrap();
     assert_ne!(blue.index, bed.vpc.index);
     assert!(blue.default_group().is_some() && blue.subnets.is_empty());
-    let twice = bed.store.create_vpc("default", &name("blue")).await.unwrap_err();
+    let twice = bed
+        .store
+        .create_vpc("default", &name("blue"), &Labels::default())
+        .await
+        .unwrap_err();
     assert_eq!(twice.code(), Code::AlreadyExists);
-    assert!(bed.store.create_vpc("other", &name("blue")).await.is_ok());
-    let taken = bed.store.rename_vpc(blue.id, &name("default")).await.unwrap_err();
+    assert!(
+        bed.store
+            .create_vpc("other", &name("blue"), &Labels::default())
+            .await
+            .is_ok()
+    );
+    let taken = bed
+        .store
+        .change_vpc(blue.id, Some(&name("default")), &LabelPatch::default())
+        .await
+        .unwrap_err();
     assert_eq!(taken.code(), Code::AlreadyExists);
-    bed.store.rename_vpc(blue.id, &name("green")).await.unwrap();
+    bed.store
+        .change_vpc(blue.id, Some(&name("green")), &LabelPatch::default())
+        .await
+        .unwrap();
     let found = bed.store.find_vpc("default", "green").await.unwrap();
     assert_eq!(found.id, blue.id);
     assert!(bed.store.find_vpc("other", &blue.id.to_string()).await.is_err());
-    assert_eq!(bed.store.vpcs_of("default", all()).await.unwrap().len(), 2);
+    assert_eq!(bed.store.list_vpcs("default", &oldest()).await.unwrap().items.len(), 2);
 
     let refused = bed.store.delete_vpc(bed.vpc.id).await.unwrap_err();
     assert_eq!(
@@ -119,7 +141,11 @@ async fn subnets_of_a_vpc_never_overlap(bed: Bed) {
     assert_eq!(bed.store.subnet(subnet.id).await.unwrap(), Some(changed.clone()));
     assert!(!changed.nat && changed.dns.len() == 1 && changed.name == subnet.name);
     // Another VPC may have the same range.
-    let blue = bed.store.create_vpc("default", &name("blue")).await.unwrap();
+    let blue = bed
+        .store
+        .create_vpc("default", &name("blue"), &Labels::default())
+        .await
+        .unwrap();
     let same = NewSubnet {
         vpc: blue.id,
         ..new_subnet(&bed, "b", "10.7.0.0/24")
@@ -134,16 +160,21 @@ async fn subnets_of_a_vpc_never_overlap(bed: Bed) {
     bed.store.delete_subnet(subnet.id).await.unwrap();
     assert_eq!(
         bed.store
-            .subnets("default", Some(bed.vpc.id), all())
+            .list_subnets("default", Some(bed.vpc.id), &oldest())
             .await
             .unwrap()
+            .items
             .len(),
         1
     );
 }
 
 async fn a_name_of_two_vpcs_has_to_be_told_apart(bed: Bed) {
-    let blue = bed.store.create_vpc("default", &name("blue")).await.unwrap();
+    let blue = bed
+        .store
+        .create_vpc("default", &name("blue"), &Labels::default())
+        .await
+        .unwrap();
     let other = NewSubnet {
         vpc: blue.id,
         ..new_subnet(&bed, "default", "10.0.0.0/24")
@@ -174,7 +205,7 @@ async fn groups_are_made_changed_and_go_when_nobody_needs_them(bed: Bed) {
     assert_eq!(default.rules[1].rule.remote, Remote::Group(default.id));
     let web = bed
         .store
-        .create_group(vpc, name("web"), "serves".to_owned())
+        .create_group(vpc, (name("web"), "serves".to_owned()), &Labels::default())
         .await
         .unwrap();
     assert_eq!((web.index, web.rules.len()), (2, 1));
@@ -190,11 +221,19 @@ async fn groups_are_made_changed_and_go_when_nobody_needs_them(bed: Bed) {
         bed.store.add_rule(web.id, senseless).await.unwrap_err().code(),
         Code::InvalidArgument
     );
-    let blue = bed.store.create_vpc("default", &name("blue")).await.unwrap();
+    let blue = bed
+        .store
+        .create_vpc("default", &name("blue"), &Labels::default())
+        .await
+        .unwrap();
     let foreign = bed.store.add_rule(web.id, ssh(Remote::Group(blue.groups[0].id))).await;
     assert_eq!(foreign.unwrap_err().code(), Code::NotFound);
 
-    let db = bed.store.create_group(vpc, name("db"), String::new()).await.unwrap();
+    let db = bed
+        .store
+        .create_group(vpc, (name("db"), String::new()), &Labels::default())
+        .await
+        .unwrap();
     bed.store.add_rule(db.id, ssh(Remote::Group(web.id))).await.unwrap();
     let named = bed.store.delete_group(web.id).await.unwrap_err();
     assert!(named.to_string().contains("a rule of security group 'db'"), "{named}");
@@ -217,7 +256,7 @@ async fn groups_are_made_changed_and_go_when_nobody_needs_them(bed: Bed) {
     for refused in [
         bed.store.delete_group(default.id).await.unwrap_err(),
         bed.store
-            .change_group(default.id, Some(name("mine")), None)
+            .change_group(default.id, Some(name("mine")), None, &LabelPatch::default())
             .await
             .unwrap_err(),
     ] {
@@ -275,7 +314,10 @@ async fn a_port_has_the_address_it_is_told(bed: Bed) {
         subnet: Some(subnet),
         ..PortFilter::default()
     };
-    assert_eq!(bed.store.ports("default", filter, all()).await.unwrap(), [port, other]);
+    assert_eq!(
+        bed.store.list_ports("default", filter, &oldest()).await.unwrap().items,
+        [port, other]
+    );
 }
 
 /// An instance of a type that may have that many NICs, Active.

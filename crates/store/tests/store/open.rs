@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use berth_model::Code;
+use berth_model::{Code, Labels};
 use berth_store::{Database, Store, StoreError};
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
@@ -21,7 +21,10 @@ async fn a_second_daemon_is_refused(bed: Bed) {
     let refused = Store::open(&bed.database).await.unwrap_err();
     assert!(matches!(refused, StoreError::Locked { .. }), "{refused}");
     assert_eq!(refused.code(), Code::AlreadyRunning);
-    bed.store.insert_keypair(&keypair("still-here")).await.unwrap();
+    bed.store
+        .insert_keypair(&keypair("still-here"), &Labels::default())
+        .await
+        .unwrap();
     bed.store.close().await;
     Store::open(&bed.database).await.unwrap().close().await;
 }
@@ -48,7 +51,7 @@ async fn a_database_of_a_newer_program_is_refused(bed: Bed) {
 async fn a_closed_store_does_nothing(bed: Bed) {
     bed.store.close().await;
     assert!(matches!(
-        bed.store.insert_keypair(&keypair("late")).await,
+        bed.store.insert_keypair(&keypair("late"), &Labels::default()).await,
         Err(StoreError::Interrupted)
     ));
     assert!(bed.store.last_seq().await.is_err());
@@ -74,7 +77,7 @@ async fn a_path_is_taken_as_it_is() {
     let dir = tempfile::tempdir().unwrap();
     let odd = dir.path().join("a ?mode=ro#%2e&b.db");
     let store = Store::open(&Database::Sqlite(odd.clone())).await.unwrap();
-    store.insert_keypair(&keypair("a")).await.unwrap();
+    store.insert_keypair(&keypair("a"), &Labels::default()).await.unwrap();
     store.close().await;
     assert!(odd.exists());
 }
@@ -138,7 +141,9 @@ fn a_full_disk_is_said_to_be_full_and_recovered_from() {
             std::fs::write(&filler, vec![0; 3 << 20]).unwrap();
             let write_on = async || {
                 for number in 0..2000 {
-                    store.insert_keypair(&keypair(&format!("key-{number}"))).await?;
+                    store
+                        .insert_keypair(&keypair(&format!("key-{number}")), &Labels::default())
+                        .await?;
                 }
                 Ok(())
             };
@@ -147,7 +152,10 @@ fn a_full_disk_is_said_to_be_full_and_recovered_from() {
             assert!(full.to_string().contains("berth.db"), "{full}");
             let seq = store.last_seq().await.unwrap();
             std::fs::remove_file(&filler).unwrap();
-            store.insert_keypair(&keypair("after")).await.unwrap();
+            store
+                .insert_keypair(&keypair("after"), &Labels::default())
+                .await
+                .unwrap();
             assert_eq!(store.last_seq().await.unwrap(), seq + 1);
         });
     });
@@ -181,14 +189,24 @@ fn a_daemon_that_lost_its_connection_writes_again_only_with_the_lock() {
         let end = "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted \
                    AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
         past.execute(end).await.unwrap();
-        bed.store.insert_keypair(&keypair("after-the-first")).await.unwrap();
+        bed.store
+            .insert_keypair(&keypair("after-the-first"), &Labels::default())
+            .await
+            .unwrap();
 
         past.execute(end).await.unwrap();
         past.execute("SELECT pg_advisory_lock(285169841256)").await.unwrap();
-        let refused = bed.store.insert_keypair(&keypair("without")).await.unwrap_err();
+        let refused = bed
+            .store
+            .insert_keypair(&keypair("without"), &Labels::default())
+            .await
+            .unwrap_err();
         assert!(matches!(refused, StoreError::Locked { .. }), "{refused}");
         past.execute("SELECT pg_advisory_unlock(285169841256)").await.unwrap();
-        bed.store.insert_keypair(&keypair("with")).await.unwrap();
+        bed.store
+            .insert_keypair(&keypair("with"), &Labels::default())
+            .await
+            .unwrap();
         past.close().await.unwrap();
         scratch.remove().await;
     });

@@ -1,10 +1,10 @@
 //! Projects, members, tokens: who is what, where, and until when.
 
-use berth_model::{Code, Role, Stable, TokenId, User};
-use berth_store::{Base, Page, TokenRecord};
+use berth_model::{Code, LabelPatch, Labels, Role, Sort, Stable, TokenId, User};
+use berth_store::{Base, ListBy, OperationFilter, Page, TokenRecord};
 use jiff::{SignedDuration, Timestamp};
 
-use crate::support::{Bed, keypair, name};
+use crate::support::{Bed, keypair, name, oldest};
 
 on_both! {
     a_project_has_a_name_and_keeps_it
@@ -29,16 +29,33 @@ fn all<T>() -> Page<T> {
 }
 
 async fn a_project_has_a_name_and_keeps_it(bed: Bed) {
-    let made = bed.store.create_project(&name("lab"), "for trying out").await.unwrap();
+    let made = bed
+        .store
+        .create_project(&name("lab"), "for trying out", &Labels::default())
+        .await
+        .unwrap();
     assert_eq!(bed.store.project("lab").await.unwrap(), Some(made));
-    let again = bed.store.create_project(&name("lab"), "").await.unwrap_err();
+    let again = bed
+        .store
+        .create_project(&name("lab"), "", &Labels::default())
+        .await
+        .unwrap_err();
     assert_eq!(again.code(), Code::AlreadyExists);
-    let described = bed.store.describe_project("lab", "for work").await.unwrap();
+    let described = bed
+        .store
+        .change_project("lab", Some("for work"), &LabelPatch::default())
+        .await
+        .unwrap();
     assert_eq!(described.description, "for work");
-    let missing = bed.store.describe_project("nowhere", "").await.unwrap_err();
+    let missing = bed
+        .store
+        .change_project("nowhere", Some(""), &LabelPatch::default())
+        .await
+        .unwrap_err();
     assert_eq!(missing.code(), Code::NotFound);
-    let names: Vec<_> = bed.store.projects(None, all()).await.unwrap();
-    let names: Vec<_> = names.iter().map(|project| project.name.as_str()).collect();
+    let by = ListBy::first(9, Sort::NAME);
+    let listed = bed.store.list_projects(None, None, &by).await.unwrap();
+    let names: Vec<_> = listed.items.iter().map(|project| project.name.as_str()).collect();
     assert_eq!(names, ["default", "lab"]);
 }
 
@@ -60,25 +77,28 @@ async fn a_member_has_one_role_in_a_project(bed: Bed) {
 
 async fn a_user_is_told_only_its_own_projects(bed: Bed) {
     for project in ["a", "b", "c"] {
-        bed.store.create_project(&name(project), "").await.unwrap();
+        bed.store
+            .create_project(&name(project), "", &Labels::default())
+            .await
+            .unwrap();
     }
     let (alice, bob) = (user("alice"), user("bob"));
     bed.store.set_member("a", &alice, Role::Reader).await.unwrap();
     bed.store.set_member("c", &alice, Role::Member).await.unwrap();
     bed.store.set_member("b", &bob, Role::Member).await.unwrap();
-    let of = async |user: &User, page| {
-        let found = bed.store.projects(Some(user), page).await.unwrap();
-        found
-            .into_iter()
-            .map(|project| project.name.to_string())
-            .collect::<Vec<_>>()
+    let of = async |user: &User, only, by: &ListBy| {
+        let found = bed.store.list_projects(Some(user), only, by).await.unwrap();
+        let names = found.items.iter().map(|project| project.name.to_string());
+        (names.collect::<Vec<_>>(), found.next)
     };
-    assert_eq!(of(&alice, all()).await, ["a", "c"]);
-    let second = Page {
-        limit: 1,
-        after: Some(name("a")),
-    };
-    assert_eq!(of(&alice, second).await, ["c"]);
+    let mut by = ListBy::first(1, Sort::NAME);
+    let (first, next) = of(&alice, None, &by).await;
+    assert_eq!(first, ["a"]);
+    by.after = next;
+    assert_eq!(of(&alice, None, &by).await, (vec!["c".to_owned()], None));
+    let by = ListBy::first(9, Sort::NAME);
+    assert_eq!(of(&alice, Some("c"), &by).await.0, ["c"]);
+    assert!(of(&alice, Some("b"), &by).await.0.is_empty());
     let memberships = bed.store.memberships(&alice).await.unwrap();
     let memberships: Vec<_> = memberships.iter().map(|one| (one.project.as_str(), one.role)).collect();
     assert_eq!(memberships, [("a", Role::Reader), ("c", Role::Member)]);
@@ -87,11 +107,14 @@ async fn a_user_is_told_only_its_own_projects(bed: Bed) {
 async fn a_project_goes_only_when_nothing_is_left(bed: Bed) {
     let refused = bed.store.delete_project("default").await.unwrap_err();
     assert_eq!(refused.code(), Code::InUse);
-    bed.store.create_project(&name("lab"), "").await.unwrap();
+    bed.store
+        .create_project(&name("lab"), "", &Labels::default())
+        .await
+        .unwrap();
     bed.store.set_member("lab", &user("alice"), Role::Member).await.unwrap();
     let mut pair = keypair("theirs");
     pair.project = String::from("lab");
-    bed.store.insert_keypair(&pair).await.unwrap();
+    bed.store.insert_keypair(&pair, &Labels::default()).await.unwrap();
     bed.store.delete_project("lab").await.unwrap();
     assert_eq!(bed.store.project("lab").await.unwrap(), None);
     assert!(bed.store.memberships(&user("alice")).await.unwrap().is_empty());
@@ -162,14 +185,15 @@ async fn keypairs_are_read_back(bed: Bed) {
         bed.key
     );
     assert_eq!(
-        bed.store.insert_keypair(&keypair("laptop")).await.unwrap_err().code(),
+        bed.store
+            .insert_keypair(&keypair("laptop"), &Labels::default())
+            .await
+            .unwrap_err()
+            .code(),
         Code::AlreadyExists
     );
     assert_eq!(
-        bed.store
-            .keypairs(Some("default"), Page { limit: 9, after: None })
-            .await
-            .unwrap(),
+        bed.store.list_keypairs("default", &oldest()).await.unwrap().items,
         std::slice::from_ref(&bed.key)
     );
     bed.store.delete_keypair(bed.key.id, &bed.key.owner).await.unwrap();
@@ -196,10 +220,13 @@ async fn nobody_but_its_maker_deletes_a_key_pair(bed: Bed) {
 }
 
 async fn what_happens_is_told_to_its_project(bed: Bed) {
-    bed.store.create_project(&name("lab"), "").await.unwrap();
+    bed.store
+        .create_project(&name("lab"), "", &Labels::default())
+        .await
+        .unwrap();
     let mut pair = keypair("theirs");
     pair.project = String::from("lab");
-    bed.store.insert_keypair(&pair).await.unwrap();
+    bed.store.insert_keypair(&pair, &Labels::default()).await.unwrap();
     let kinds = async |project| {
         let events = bed.store.events_after(project, 0, 1000).await.unwrap();
         events.into_iter().map(|event| event.kind).collect::<Vec<_>>()
@@ -215,8 +242,16 @@ async fn what_happens_is_told_to_its_project(bed: Bed) {
         .await
         .unwrap();
     let of = async |project| {
-        let found = bed.store.operations(project, None, all()).await.unwrap();
-        found.into_iter().map(|operation| operation.id).collect::<Vec<_>>()
+        let found = bed
+            .store
+            .list_operations(project, &OperationFilter::default(), &oldest())
+            .await
+            .unwrap();
+        found
+            .items
+            .into_iter()
+            .map(|operation| operation.id)
+            .collect::<Vec<_>>()
     };
     assert_eq!(of(Some("lab")).await, [claim.operation()]);
     assert!(of(Some("default")).await.is_empty());

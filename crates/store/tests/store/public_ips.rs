@@ -1,9 +1,9 @@
 //! Public IPs: given once, static or ephemeral, and back in their pool when they should be.
 
-use berth_model::{Action, Code, PublicIpKind, PublicIpPool, Stable};
-use berth_store::{NewInstance, PublicIpOfNew};
+use berth_model::{Action, Code, Labels, PublicIpKind, PublicIpPool, Stable};
+use berth_store::{NewInstance, PublicIpFilter, PublicIpOfNew};
 
-use crate::networks::{active, all, new_port};
+use crate::networks::{active, new_port};
 use crate::support::*;
 
 on_both! {
@@ -24,7 +24,9 @@ async fn a_public_ip_is_given_once(bed: Bed) {
     let pools = [pool(&["203.0.113.8/31"])];
     let allocate = async |wanted: Option<&str>| {
         let wanted = wanted.map(|wanted| wanted.parse().unwrap());
-        bed.store.allocate_public_ip("default", &pools, wanted).await
+        bed.store
+            .allocate_public_ip("default", &pools, wanted, &Labels::default())
+            .await
     };
     let one = allocate(None).await.unwrap();
     assert_eq!(
@@ -41,7 +43,11 @@ async fn a_public_ip_is_given_once(bed: Bed) {
     );
     let two = allocate(None).await.unwrap();
     assert_eq!(allocate(None).await.unwrap_err().code(), Code::NoCapacity);
-    let none = bed.store.allocate_public_ip("default", &[], None).await.unwrap_err();
+    let none = bed
+        .store
+        .allocate_public_ip("default", &[], None, &Labels::default())
+        .await
+        .unwrap_err();
     assert_eq!(none.to_string(), "this host has no pool of public IPs");
 
     let subnet = bed.vpc.subnets[0].id;
@@ -66,7 +72,14 @@ async fn a_public_ip_is_given_once(bed: Bed) {
     assert!(bed.store.find_public_ip("other", "203.0.113.8").await.is_err());
     bed.store.release_public_ip(one.id).await.unwrap();
     bed.store.detach_public_ip(two.id).await.unwrap();
-    assert_eq!(bed.store.public_ips("default", all()).await.unwrap(), [two]);
+    assert_eq!(
+        bed.store
+            .list_public_ips("default", &PublicIpFilter::default(), &oldest())
+            .await
+            .unwrap()
+            .items,
+        [two]
+    );
     assert_eq!(
         bed.store.public_ips_per_pool().await.unwrap(),
         [("public".to_owned(), 1)]
@@ -77,9 +90,18 @@ async fn an_ephemeral_public_ip_goes_when_its_instance_is_off(bed: Bed) {
     let pools = [pool(&["203.0.113.8/30"])];
     let web = active(&bed, 1, |new| new).await;
     let port = bed.store.ports_of_instance(web).await.unwrap()[0].id;
-    let given = bed.store.give_public_ip(port, &pools).await.unwrap();
+    let given = bed
+        .store
+        .give_public_ip(port, &pools, &Labels::default())
+        .await
+        .unwrap();
     assert_eq!((given.kind, given.port), (PublicIpKind::Ephemeral, Some(port)));
-    assert!(bed.store.give_public_ip(port, &pools).await.is_err());
+    assert!(
+        bed.store
+            .give_public_ip(port, &pools, &Labels::default())
+            .await
+            .is_err()
+    );
     assert!(
         bed.store
             .attach_public_ip(given.id, port, true)
@@ -93,17 +115,49 @@ async fn an_ephemeral_public_ip_goes_when_its_instance_is_off(bed: Bed) {
         bed.get(web).await.standing,
         berth_model::Standing::Resting(Stable::Stopped)
     );
-    assert_eq!(bed.store.public_ips("default", all()).await.unwrap(), []);
-    let off = bed.store.give_public_ip(port, &pools).await.unwrap_err();
+    assert_eq!(
+        bed.store
+            .list_public_ips("default", &PublicIpFilter::default(), &oldest())
+            .await
+            .unwrap()
+            .items,
+        []
+    );
+    let off = bed
+        .store
+        .give_public_ip(port, &pools, &Labels::default())
+        .await
+        .unwrap_err();
     assert!(off.to_string().contains("Stopped"), "{off}");
 
     finish(bed.claim(web, Action::Start).await).await;
-    let again = bed.store.give_public_ip(port, &pools).await.unwrap();
+    let again = bed
+        .store
+        .give_public_ip(port, &pools, &Labels::default())
+        .await
+        .unwrap();
     bed.store.detach_public_ip(again.id).await.unwrap();
-    assert_eq!(bed.store.public_ips("default", all()).await.unwrap(), []);
-    bed.store.give_public_ip(port, &pools).await.unwrap();
+    assert_eq!(
+        bed.store
+            .list_public_ips("default", &PublicIpFilter::default(), &oldest())
+            .await
+            .unwrap()
+            .items,
+        []
+    );
+    bed.store
+        .give_public_ip(port, &pools, &Labels::default())
+        .await
+        .unwrap();
     finish(bed.claim(web, Action::Delete).await).await;
-    assert_eq!(bed.store.public_ips("default", all()).await.unwrap(), []);
+    assert_eq!(
+        bed.store
+            .list_public_ips("default", &PublicIpFilter::default(), &oldest())
+            .await
+            .unwrap()
+            .items,
+        []
+    );
 }
 
 async fn the_public_ip_of_a_new_instance(bed: Bed) {
@@ -124,7 +178,11 @@ async fn the_public_ip_of_a_new_instance(bed: Bed) {
     assert_eq!(refused.code(), Code::NoCapacity, "{refused}");
     assert_eq!(bed.store.count_instances().await.unwrap(), 1);
     finish(bed.claim(web, Action::Delete).await).await;
-    let fixed = bed.store.allocate_public_ip("default", &pools, None).await.unwrap();
+    let fixed = bed
+        .store
+        .allocate_public_ip("default", &pools, None, &Labels::default())
+        .await
+        .unwrap();
     let given = Some(PublicIpOfNew::Static(fixed.id));
     let web = active(&bed, 1, |new| NewInstance {
         public_ip: given,

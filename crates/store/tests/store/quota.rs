@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use berth_model::{Action, Code, Gib, Limit, QuotaLimits, Resource, Stable, default_catalog};
+use berth_model::{Action, Code, Gib, Labels, Limit, QuotaLimits, Resource, Stable, default_catalog};
 use berth_store::{ClaimError, KeyPairRecord, Task};
 use serde_json::json;
 
@@ -93,7 +93,7 @@ async fn a_resize_and_an_unshelve_are_refused_with_nothing_changed(bed: Bed) {
         assert_eq!(bed.store.volumes_of_instance(id).await.unwrap(), volumes);
         assert!(
             bed.store
-                .operations(None, Some(&id.to_string()), all())
+                .operations_on("default", &id.to_string(), all())
                 .await
                 .unwrap()
                 .iter()
@@ -137,12 +137,19 @@ async fn an_extend_that_fails_gives_back_what_it_was_charged(bed: Bed) {
 async fn a_limit_below_what_is_used_takes_nothing_away(bed: Bed) {
     bed.store
         .set_default_quotas(QuotaLimits::from_iter([(Resource::KeyPairs, Limit::AtMost(2))]));
-    bed.store.insert_keypair(&keypair("two")).await.unwrap();
-    let refused = bed.store.insert_keypair(&keypair("three")).await.unwrap_err();
+    bed.store
+        .insert_keypair(&keypair("two"), &Labels::default())
+        .await
+        .unwrap();
+    let refused = bed
+        .store
+        .insert_keypair(&keypair("three"), &Labels::default())
+        .await
+        .unwrap_err();
     assert_eq!(refused.code(), Code::QuotaExceeded);
     set(&bed, Resource::KeyPairs, Some(Limit::Unlimited)).await;
     let three = keypair("three");
-    bed.store.insert_keypair(&three).await.unwrap();
+    bed.store.insert_keypair(&three, &Labels::default()).await.unwrap();
     set(&bed, Resource::KeyPairs, Some(Limit::AtMost(0))).await;
     let quotas = bed.store.quotas("default").await.unwrap();
     let quota = quotas
@@ -151,9 +158,12 @@ async fn a_limit_below_what_is_used_takes_nothing_away(bed: Bed) {
         .unwrap();
     assert_eq!((quota.used, quota.limit, quota.set), (3, Limit::AtMost(0), true));
     bed.store.delete_keypair(three.id, &three.owner).await.unwrap();
-    assert!(bed.store.insert_keypair(&three).await.is_err());
+    assert!(bed.store.insert_keypair(&three, &Labels::default()).await.is_err());
     set(&bed, Resource::KeyPairs, None).await;
-    assert!(bed.store.insert_keypair(&three).await.is_err(), "the default again");
+    assert!(
+        bed.store.insert_keypair(&three, &Labels::default()).await.is_err(),
+        "the default again"
+    );
 }
 
 async fn what_an_older_daemon_has_made_is_charged_once(mut bed: Bed) {
@@ -173,12 +183,12 @@ async fn what_an_older_daemon_has_made_is_charged_once(mut bed: Bed) {
 
 async fn a_project_that_is_deleted_leaves_no_quotas_and_no_counters(bed: Bed) {
     let shop = name("shop");
-    bed.store.create_project(&shop, "").await.unwrap();
+    bed.store.create_project(&shop, "", &Labels::default()).await.unwrap();
     let pair = KeyPairRecord {
         project: "shop".to_owned(),
         ..keypair("laptop")
     };
-    bed.store.insert_keypair(&pair).await.unwrap();
+    bed.store.insert_keypair(&pair, &Labels::default()).await.unwrap();
     let one = BTreeMap::from([(Resource::KeyPairs, Some(Limit::AtMost(1)))]);
     bed.store.set_quotas("shop", &one).await.unwrap();
     bed.store.delete_project("shop").await.unwrap();
@@ -187,7 +197,7 @@ async fn a_project_that_is_deleted_leaves_no_quotas_and_no_counters(bed: Bed) {
         bed.store.set_quotas("shop", &one).await.unwrap_err().code(),
         Code::NotFound
     );
-    bed.store.create_project(&shop, "").await.unwrap();
+    bed.store.create_project(&shop, "", &Labels::default()).await.unwrap();
     assert!(
         bed.store
             .quotas("shop")

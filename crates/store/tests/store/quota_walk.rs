@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use berth_model::{Action, Code, Gib, LayerId, Limit, Name, PublicIpPool, Resource, VolumeId, default_catalog};
 use berth_store::{
-    Claim, ClaimError, Database, Fault, Found, Page, PublicIpOfNew, ROOT_LAYER, StoreError, Task, TaskClaim,
-    VolumeOfNew,
+    Claim, ClaimError, Database, Fault, Found, Page, PublicIpOfNew, ROOT_LAYER, SnapshotFilter, StoreError, Task,
+    TaskClaim, VolumeOfNew,
 };
 use proptest::prelude::{ProptestConfig, prop};
 use proptest::test_runner::TestRunner;
@@ -95,7 +95,7 @@ impl Walk {
         match does {
             Does::Create { count, more } => self.create(bed, count, more).await,
             Does::Act(number, action) => {
-                let all = bed.store.instances(Some("default"), page()).await.unwrap();
+                let all = bed.store.every_instance(page()).await.unwrap();
                 let Some(instance) = nth(all, number) else { return };
                 let Some(action) = nth(Action::allowed_from(instance.standing), action) else {
                     return;
@@ -296,7 +296,7 @@ async fn clean(bed: &mut Bed, walk: Walk) {
         }
         claim.fail(json!({}), None::<Fault>).await.unwrap();
     }
-    for instance in bed.store.instances(None, page()).await.unwrap() {
+    for instance in bed.store.every_instance(page()).await.unwrap() {
         finish(
             bed.store
                 .claim(instance.id, Action::Delete, json!({}), &by())
@@ -305,10 +305,16 @@ async fn clean(bed: &mut Bed, walk: Walk) {
         )
         .await;
     }
-    for snapshot in bed.store.snapshots("default", None, page()).await.unwrap() {
+    for snapshot in bed
+        .store
+        .list_snapshots("default", SnapshotFilter::default(), &oldest())
+        .await
+        .unwrap()
+        .items
+    {
         bed.store.delete_snapshot(snapshot.id).await.unwrap();
     }
-    for volume in bed.store.volumes(None, page()).await.unwrap() {
+    for volume in bed.store.every_volume(page()).await.unwrap() {
         let task = Task::DeleteVolume { volume: volume.id };
         let claim = bed.store.begin_task(task, &by()).await.unwrap();
         claim.commit(json!({}), Duration::ZERO).await.unwrap();

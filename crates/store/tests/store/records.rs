@@ -1,7 +1,7 @@
 //! Records: what is written is read back; names, addresses and numbers are given once.
 
-use berth_model::{Action, Code, Gib, InstanceId, Mac, Stable, VolumeId, VolumeState, VpcId};
-use berth_store::{NetworkTemplate, Page, StoreError};
+use berth_model::{Action, Code, Gib, InstanceId, Labels, Mac, Sort, Stable, VolumeId, VolumeState, VpcId};
+use berth_store::{ListBy, NetworkTemplate, OperationFilter, Page, StoreError};
 
 use crate::support::*;
 
@@ -60,7 +60,7 @@ async fn an_instance_is_read_back(bed: Bed) {
         (VolumeState::Creating, true, &new.name)
     );
     assert_eq!(
-        bed.store.volumes(None, Page { limit: 10, after: None }).await.unwrap(),
+        bed.store.every_volume(Page { limit: 10, after: None }).await.unwrap(),
         std::slice::from_ref(&volume)
     );
     assert_eq!(bed.store.volumes_of_instances(&[new.id]).await.unwrap(), [volume]);
@@ -227,29 +227,29 @@ async fn lists_are_paged_by_age(bed: Bed) {
     let claims = bed.store.create_instances(new.clone(), &by()).await.unwrap();
     bed.store.create_instances(vec![other.clone()], &by()).await.unwrap();
     let ids: Vec<_> = new.iter().map(|new| new.id).collect();
-    let page = async |project, limit, after| {
-        let page = bed.store.instances(project, Page { limit, after }).await.unwrap();
+    let page = async |limit, after| {
+        let page = bed.store.every_instance(Page { limit, after }).await.unwrap();
         page.iter().map(|record| record.id).collect::<Vec<_>>()
     };
-    assert_eq!(page(Some("default"), 2, None).await, ids[..2]);
-    assert_eq!(page(Some("default"), 2, Some(ids[1])).await, ids[2..4]);
-    assert_eq!(page(Some("default"), 10, Some(ids[3])).await, ids[4..]);
-    assert_eq!(page(Some("other"), 10, None).await, [other.id]);
-    assert_eq!(page(None, 100, None).await.len(), 6);
+    assert_eq!(page(2, None).await, ids[..2]);
+    assert_eq!(page(2, Some(ids[1])).await, ids[2..4]);
+    assert_eq!(page(100, None).await.len(), 6);
+    let by = ListBy::first(3, Sort::OLDEST);
     let operations = bed
         .store
-        .operations(None, None, Page { limit: 3, after: None })
+        .list_operations(None, &OperationFilter::default(), &by)
         .await
         .unwrap();
     assert!(
         operations
+            .items
             .iter()
             .map(|it| it.id)
             .eq(claims.iter().take(3).map(berth_store::Claim::operation))
     );
     let of_one = bed
         .store
-        .operations(None, Some(&ids[4].to_string()), Page { limit: 3, after: None })
+        .operations_on("default", &ids[4].to_string(), Page { limit: 3, after: None })
         .await
         .unwrap();
     assert_eq!(
@@ -264,7 +264,7 @@ async fn lists_are_paged_by_age(bed: Bed) {
 
 async fn images_are_read_back_and_kept_while_in_use(bed: Bed) {
     let image = image("windows");
-    bed.store.insert_image(&image).await.unwrap();
+    bed.store.insert_image(&image, &Labels::default()).await.unwrap();
     assert_eq!(bed.store.image(image.id).await.unwrap().as_ref(), Some(&image));
     assert_eq!(bed.store.find_image("default", "windows").await.unwrap(), image);
     let again = berth_store::ImageRecord {
@@ -272,18 +272,19 @@ async fn images_are_read_back_and_kept_while_in_use(bed: Bed) {
         ..image.clone()
     };
     assert_eq!(
-        bed.store.insert_image(&again).await.unwrap_err().code(),
+        bed.store
+            .insert_image(&again, &Labels::default())
+            .await
+            .unwrap_err()
+            .code(),
         Code::AlreadyExists
     );
     let list = bed
         .store
-        .images(
-            Some("default"),
-            Page {
-                limit: 10,
-                after: Some(bed.image.id),
-            },
-        )
+        .every_image(Page {
+            limit: 10,
+            after: Some(bed.image.id),
+        })
         .await
         .unwrap();
     assert_eq!(list, std::slice::from_ref(&image));
@@ -304,7 +305,7 @@ async fn images_are_read_back_and_kept_while_in_use(bed: Bed) {
     finish(bed.claim(id, Action::Delete).await).await;
     bed.store.delete_image(bed.image.id).await.unwrap();
     assert_eq!(
-        bed.store.images(None, Page { limit: 10, after: None }).await.unwrap(),
+        bed.store.every_image(Page { limit: 10, after: None }).await.unwrap(),
         []
     );
 }
@@ -352,7 +353,7 @@ async fn what_is_gone_leaves_its_operations(bed: Bed) {
     assert_eq!(bed.store.user_data(new.id).await.unwrap(), None);
     let operations = bed
         .store
-        .operations(None, Some(&new.id.to_string()), Page { limit: 9, after: None })
+        .operations_on("default", &new.id.to_string(), Page { limit: 9, after: None })
         .await
         .unwrap();
     assert_eq!(

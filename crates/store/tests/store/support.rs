@@ -3,12 +3,12 @@
 use std::future::Future;
 
 use berth_model::{
-    Action, DiskBus, DiskFormat, Firmware, Gib, ImageId, ImageProperties, InstanceId, KeyPairId, LayerId, Mac, Name,
-    OsFamily, Policy, PortId, Position, Stable, User, Visibility, VolumeId, default_catalog,
+    Action, DiskBus, DiskFormat, Firmware, Gib, ImageId, ImageProperties, InstanceId, KeyPairId, Labels, LayerId, Mac,
+    Name, OsFamily, Policy, PortId, Position, Sort, Stable, User, Visibility, VolumeId, default_catalog,
 };
 use berth_store::{
-    Claim, Database, Fault, Found, ImageRecord, InstanceRecord, KeyPairRecord, NetworkTemplate, NewInstance, NicOfNew,
-    ROOT_LAYER, Requester, Store, VpcRecord,
+    Claim, Database, Fault, Found, ImageRecord, InstanceRecord, KeyPairRecord, ListBy, NetworkTemplate, NewInstance,
+    NicOfNew, ROOT_LAYER, Requester, Store, VpcRecord,
 };
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -111,6 +111,11 @@ pub(crate) fn keypair(named: &str) -> KeyPairRecord {
     }
 }
 
+/// The first entries of a list, oldest first.
+pub(crate) fn oldest() -> ListBy {
+    ListBy::first(500, Sort::OLDEST)
+}
+
 fn now() -> Timestamp {
     Timestamp::from_microsecond(Timestamp::now().as_microsecond()).unwrap()
 }
@@ -119,8 +124,8 @@ impl Bed {
     pub(crate) async fn new(database: Database) -> Self {
         let store = Store::open(&database).await.unwrap();
         let (image, key) = (image("debian"), keypair("laptop"));
-        store.insert_image(&image).await.unwrap();
-        store.insert_keypair(&key).await.unwrap();
+        store.insert_image(&image, &Labels::default()).await.unwrap();
+        store.insert_keypair(&key, &Labels::default()).await.unwrap();
         let template = NetworkTemplate {
             cidr: "10.0.0.0/16".parse().unwrap(),
             gateway: [10, 0, 0, 1].into(),
@@ -141,6 +146,16 @@ impl Bed {
         self.store = Store::open(&self.database).await.unwrap();
     }
 
+    /// A connection of a test's own.
+    pub(crate) async fn connect(&self) -> sqlx::AnyConnection {
+        sqlx::any::install_default_drivers();
+        let url = match &self.database {
+            Database::Sqlite(path) => format!("sqlite:{}", path.display()),
+            Database::Postgres(url) => url.clone(),
+        };
+        sqlx::AnyConnection::connect(&url).await.unwrap()
+    }
+
     /// Changes the database behind the store's back, as time would.
     pub(crate) async fn execute(&self, statement: &str) {
         self.try_execute(statement).await.unwrap();
@@ -148,12 +163,7 @@ impl Bed {
 
     /// The same, for what the database may refuse.
     pub(crate) async fn try_execute(&self, statement: &str) -> Result<(), sqlx::Error> {
-        sqlx::any::install_default_drivers();
-        let url = match &self.database {
-            Database::Sqlite(path) => format!("sqlite:{}", path.display()),
-            Database::Postgres(url) => url.clone(),
-        };
-        let mut connection = sqlx::AnyConnection::connect(&url).await.unwrap();
+        let mut connection = self.connect().await;
         let statement = sqlx::AssertSqlSafe(statement.to_owned());
         let done = connection.execute(sqlx::raw_sql(statement)).await.map(drop);
         connection.close().await.unwrap();
@@ -189,6 +199,7 @@ impl Bed {
             root_size: Gib(8),
             nics: vec![self.nic()],
             public_ip: None,
+            labels: Labels::default(),
         }
     }
 

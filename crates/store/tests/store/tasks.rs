@@ -3,10 +3,10 @@
 
 use std::time::Duration;
 
-use berth_model::{Action, Code, Gib, LayerId, SnapshotId, Stable, VolumeAction, VolumeId, VolumeState};
+use berth_model::{Action, Code, Gib, Labels, LayerId, Name, SnapshotId, Stable, VolumeAction, VolumeId, VolumeState};
 use berth_store::{
-    Back, Base, CONSISTENCY, ClaimError, Freeze, GROWN, MOVED, NewSnapshot, NewVolume, StoreError, Task, TaskClaim,
-    VolumeOfNew, VolumeRecord,
+    Back, Base, CONSISTENCY, ChangeVolume, ClaimError, Freeze, GROWN, MOVED, NewSnapshot, NewVolume, StoreError, Task,
+    TaskClaim, VolumeOfNew, VolumeRecord,
 };
 use serde_json::{Value, json};
 
@@ -41,6 +41,7 @@ pub(crate) fn create(base: Base, freeze: Option<Freeze>) -> (NewVolume, Task) {
         project: "default".to_owned(),
         name: name(&format!("v-{id}")),
         volume_type: "ssd".to_owned(),
+        labels: Labels::default(),
     };
     let task = Task::CreateVolume {
         volume: id,
@@ -68,6 +69,7 @@ pub(crate) async fn begin_snapshot(bed: &Bed, freeze: Freeze) -> Result<TaskClai
         volume: freeze.volume,
         id: freeze.snapshot,
         name: name(&format!("s-{}", freeze.snapshot)),
+        labels: Labels::default(),
     };
     let task = Task::SnapshotVolumes { freezes: vec![freeze] };
     bed.store.begin_snapshots(&[new], task, &by()).await
@@ -127,6 +129,7 @@ async fn begin(bed: &Bed, action: VolumeAction, volume: &VolumeRecord) -> Result
             layer: volume.layer.unwrap(),
             freeze: None,
             image: Box::new(image(&format!("saved-{id}"))),
+            labels: Labels::default(),
         },
         VolumeAction::Delete => Task::DeleteVolume { volume: id },
     };
@@ -285,12 +288,17 @@ async fn a_shelved_root_volume_has_no_layer_and_an_unshelved_one_a_new_one(bed: 
 
 async fn a_volume_is_changed_in_all_that_is_asked_or_in_nothing(bed: Bed) {
     let (free, other) = (blank(&bed).await, name("other"));
-    let refused = bed.store.change_volume(free.id, Some(&other), Some(true)).await;
+    let to = |name: &Name, delete_on_termination| ChangeVolume {
+        name: Some(name.clone()),
+        delete_on_termination,
+        ..ChangeVolume::default()
+    };
+    let refused = bed.store.change_volume(free.id, &to(&other, Some(true))).await;
     assert!(matches!(refused, Err(StoreError::NotAttached(_))), "{refused:?}");
     assert_eq!(get(&bed, free.id).await, free);
 
     let (volume, instance) = attached(&bed).await;
-    let changed = bed.store.change_volume(volume.id, Some(&other), Some(true)).await;
+    let changed = bed.store.change_volume(volume.id, &to(&other, Some(true))).await;
     let expected = VolumeRecord {
         name: other.clone(),
         delete_on_termination: true,
@@ -299,10 +307,10 @@ async fn a_volume_is_changed_in_all_that_is_asked_or_in_nothing(bed: Bed) {
     assert_eq!(changed.unwrap(), expected);
     assert_eq!(get(&bed, expected.id).await, expected);
 
-    let taken = bed.store.change_volume(free.id, Some(&other), None).await;
+    let taken = bed.store.change_volume(free.id, &to(&other, None)).await;
     assert!(matches!(taken, Err(StoreError::AlreadyExists { .. })), "{taken:?}");
     let root = bed.store.volumes_of_instance(instance).await.unwrap().remove(0);
-    let refused = bed.store.change_volume(root.id, Some(&name("mine")), Some(false)).await;
+    let refused = bed.store.change_volume(root.id, &to(&name("mine"), Some(false))).await;
     assert!(matches!(refused, Err(StoreError::RootVolume { .. })), "{refused:?}");
     assert_eq!(get(&bed, root.id).await, root);
 }

@@ -1,7 +1,7 @@
 //! Usage: each moment of each resource once, as what it was then; a ledger that only grows.
 
 use berth_model::metering::{Head, LedgerKind, Price, PriceList, Report, Span, Window};
-use berth_model::{Action, Gib, Stable, Visibility, default_catalog};
+use berth_model::{Action, Gib, LabelPatch, Labels, Stable, Visibility, default_catalog};
 use berth_store::{Base, PublicIpOfNew, Store, Task, UsageFilter};
 
 use crate::support::*;
@@ -178,7 +178,10 @@ async fn snapshots_images_and_public_ips_are_metered_while_they_are_there(bed: B
             image.visibility = visibility;
             Ok::<_, berth_store::StoreError>(())
         };
-        bed.store.change_image(bed.image.id, change).await.unwrap();
+        bed.store
+            .change_image(bed.image.id, change, &LabelPatch::default())
+            .await
+            .unwrap();
     };
     to(Visibility::Default).await;
     assert_eq!(now(&bed, LedgerKind::Image).await, []);
@@ -189,7 +192,7 @@ async fn snapshots_images_and_public_ips_are_metered_while_they_are_there(bed: B
     let pool = crate::public_ips::pool(&["203.0.113.0/30"]);
     let fixed = bed
         .store
-        .allocate_public_ip("default", std::slice::from_ref(&pool), None)
+        .allocate_public_ip("default", std::slice::from_ref(&pool), None, &Labels::default())
         .await
         .unwrap();
     assert_eq!(now(&bed, LedgerKind::PublicIp).await, [(pool.name.clone(), 1)]);

@@ -162,6 +162,7 @@ impl Settings {
             }),
             hyperv: self.hyperv.map(Switch::given),
             stop_grace: self.stop_grace.map(|grace| grace.0),
+            ..ImageSettings::default()
         }
     }
 }

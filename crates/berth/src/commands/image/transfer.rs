@@ -7,6 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use berth_api_types::{ImageSettings, ImageView, PullImage};
+use berth_model::Labels;
 use futures::{Stream, TryStreamExt as _};
 use indicatif::{ProgressBar, ProgressStyle};
 use reqwest::Body;
@@ -27,9 +28,13 @@ const CHUNK: usize = 1 << 20;
 const MOVE_ON: Duration = Duration::from_millis(500);
 
 /// Sends a file, or what comes on stdin.
-pub(super) async fn send(path: &Path, settings: &ImageSettings, cx: &Context) -> anyhow::Result<ImageView> {
-    let (bytes, length) = open(path).await?;
-    Ok(cx.client.import_image(settings, bytes, length).await?)
+pub(super) async fn send(
+    path: &Path,
+    settings: &ImageSettings,
+    labels: &Labels,
+    cx: &Context,
+) -> anyhow::Result<ImageView> {
+    Ok(cx.client.import_image(settings, labels, open(path).await?).await?)
 }
 
 async fn open(path: &Path) -> anyhow::Result<(Body, Option<u64>)> {

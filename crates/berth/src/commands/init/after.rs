@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use berth_client::ClientError;
-use berth_model::{Code, Name};
+use berth_model::{Code, Labels, Name};
 
 use super::{Init, config};
 use crate::commands::{Context, image, keypair};
@@ -101,7 +101,7 @@ async fn first_keypair(name: &Name, out: Option<&Path>, cx: &Context) -> anyhow:
     if let Some(dir) = out.parent() {
         std::fs::create_dir_all(dir).with_context(|| format!("making {}", dir.display()))?;
     }
-    keypair::create(name.clone(), Some(&out), cx).await
+    keypair::create(name.clone(), Labels::default(), Some(&out), cx).await
 }
 
 /// Imports a file, or has the daemon fetch an image of the catalog; its name.

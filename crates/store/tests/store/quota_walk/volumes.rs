@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use berth_model::Gib;
+use berth_model::{Gib, Labels};
 use berth_store::{Base, CONSISTENCY, GROWN, MADE_IMAGE, Task, TaskClaim};
 use serde_json::{Value, json};
 
@@ -45,6 +45,7 @@ impl Walk {
                     layer: volume.layer?,
                     freeze: volume.instance.map(|_| freeze(&volume)),
                     image: Box::new(image(unique("saved").as_str())),
+                    labels: Labels::default(),
                 };
                 bed.store.begin_task(task, &by()).await
             }
@@ -86,7 +87,7 @@ impl Walk {
 
     /// A volume that has a layer.
     async fn volume(&self, bed: &Bed, number: usize) -> Option<berth_store::VolumeRecord> {
-        let mut all = bed.store.volumes(Some("default"), page()).await.unwrap();
+        let mut all = bed.store.every_volume(page()).await.unwrap();
         all.retain(|volume| volume.layer.is_some());
         nth(all, number)
     }

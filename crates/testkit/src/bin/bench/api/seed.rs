@@ -7,7 +7,7 @@
 use std::fs;
 use std::path::Path;
 
-use berth_model::{Code, Gib, InstanceId, LayerId, Mac, Policy, PortId, VolumeId, default_catalog};
+use berth_model::{Code, Gib, InstanceId, Labels, LayerId, Mac, Policy, PortId, VolumeId, default_catalog};
 use berth_store::{
     Claim, Database, Fault, Found, ImageRecord, NetworkTemplate, NewInstance, NicOfNew, Requester, Store, VpcRecord,
 };
@@ -112,6 +112,7 @@ impl Of {
             root_size: Gib(1),
             nics: vec![nic],
             public_ip: None,
+            labels: Labels::default(),
         }
     }
 }
