@@ -38,6 +38,16 @@ const BEFORE: &[(&str, &str)] = &[
     ("resize-revert", "resize --type t1.micro"),
 ];
 
+/// Verbs that a guest has to be booted for: it is asked to shut down.
+const ASKS_THE_GUEST: &[&str] = &[
+    "stop",
+    "resize",
+    "resize-confirm",
+    "resize-revert",
+    "shelve",
+    "unshelve",
+];
+
 /// What lets everything out of a new group, so that a rule that does can be added.
 const EGRESS: &str = "jq -r '.rules[] | select(.direction == \"egress\").id'";
 
@@ -92,7 +102,11 @@ impl Needs {
             return;
         };
         let named: Vec<&str> = rest.iter().copied().take_while(|word| !word.starts_with('-')).collect();
-        if MAKES.contains(verb) {
+        if noun == "token" && words.contains(&"--for") {
+            let project = words.iter().skip_while(|word| **word != "--for").nth(1);
+            self.line(format!("berth member add {} local:root", project.unwrap_or(&"default")));
+        }
+        if MAKES.contains(verb) && noun != "member" {
             let made = |name: &&str| (noun.to_owned(), (*name).to_owned());
             self.made.extend(named.iter().map(made));
             return;
@@ -109,6 +123,13 @@ impl Needs {
             (noun, "detach") => named.iter().for_each(|name| self.attached(noun, name)),
             (noun, verb) if OF_ONE.contains(&verb) => named.iter().take(1).for_each(|name| self.thing(noun, name)),
             (noun, _) => named.iter().for_each(|name| self.thing(noun, name)),
+        }
+        if noun == "instance" && ASKS_THE_GUEST.contains(verb) {
+            for name in &named {
+                self.line(format!(
+                    "until berth instance console {name} --log | grep -q TINY-BOOTED; do sleep 0.5; done"
+                ));
+            }
         }
         if words.contains(&"--egress") {
             let group = named.first().unwrap_or(&"");
