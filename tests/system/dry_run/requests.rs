@@ -46,6 +46,10 @@ fn changed(route: &str) -> Option<(String, Value)> {
         }
         "/v1/volumes/{volume}" => ("/v1/volumes/free", json!({ "name": "tried" })),
         "/v1/images/{image}" => ("/v1/images/mine", json!({ "name": "tried" })),
+        "/v1/instances/{instance}" => ("/v1/instances/web", labels()),
+        "/v1/keypairs/{keypair}" => ("/v1/keypairs/laptop", labels()),
+        "/v1/snapshots/{snapshot}" => ("/v1/snapshots/before", labels()),
+        "/v1/public-ips/{address}" => ("/v1/public-ips/203.0.113.11", labels()),
         "/v1/vpcs/{vpc}" => ("/v1/vpcs/net", json!({ "name": "tried" })),
         "/v1/subnets/{subnet}" => ("/v1/subnets/front", json!({ "nat": false })),
         "/v1/security-groups/{group}" => ("/v1/security-groups/web", json!({ "name": "tried" })),
@@ -53,6 +57,10 @@ fn changed(route: &str) -> Option<(String, Value)> {
         _ => return None,
     };
     Some((path.to_owned(), body))
+}
+
+fn labels() -> Value {
+    json!({ "labels": { "tier": "tried" } })
 }
 
 fn made(route: &str) -> Option<(String, Value)> {
