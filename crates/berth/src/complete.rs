@@ -130,6 +130,14 @@ fn names(path: &[&str], id: &str) -> Option<Names> {
         // A file with a key, a name that is new, the port of a server.
         (["context", ..], _) | (["instance", "ssh" | "proxy"], "port") => return None,
         (["type", "show"], "name") => return Some(Names::Of(Kind::InstanceType)),
+        ([noun, "label"], "of") => {
+            let id = match *noun {
+                "security-group" => "group",
+                "public-ip" => "ip",
+                noun => noun,
+            };
+            return names(&[], id);
+        }
         (["image", "catalog"], "name") => return Some(Names::Of(Kind::CatalogEntry)),
         _ => {}
     }

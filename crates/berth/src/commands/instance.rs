@@ -57,7 +57,7 @@ pub(crate) enum InstanceVerb {
     /// List the instances
     List {
         #[command(flatten)]
-        which: List,
+        which: Wanted,
         #[command(flatten)]
         watching: Watching,
     },
@@ -163,7 +163,7 @@ pub(crate) enum InstanceVerb {
 
 /// Which instances are listed.
 #[derive(Debug, Args)]
-pub(crate) struct List {
+pub(crate) struct Wanted {
     /// Only those in this state: see 'berth instance states'
     #[arg(long, value_parser = PossibleValuesParser::new(InstanceState::ALL.iter().map(|state| state.as_str())))]
     state: Option<String>,
@@ -177,8 +177,8 @@ pub(crate) struct List {
     listing: Listing,
 }
 
-impl From<List> for InstanceQuery {
-    fn from(list: List) -> Self {
+impl From<Wanted> for InstanceQuery {
+    fn from(list: Wanted) -> Self {
         Self {
             state: list.state,
             r#type: list.instance_type,

@@ -24,7 +24,7 @@ pub(crate) enum OperationVerb {
     /// List operations, oldest first
     List {
         #[command(flatten)]
-        which: List,
+        which: Wanted,
         #[command(flatten)]
         watching: Watching,
     },
@@ -52,7 +52,7 @@ pub(crate) enum OperationVerb {
 
 /// Which operations are listed.
 #[derive(Debug, Args)]
-pub(crate) struct List {
+pub(crate) struct Wanted {
     /// Only those of this instance
     #[arg(long, value_name = "INSTANCE")]
     instance: Option<String>,
@@ -73,8 +73,8 @@ pub(crate) struct List {
     sort: Option<String>,
 }
 
-impl From<List> for OperationQuery {
-    fn from(list: List) -> Self {
+impl From<Wanted> for OperationQuery {
+    fn from(list: Wanted) -> Self {
         Self {
             instance: list.instance,
             volume: list.volume,

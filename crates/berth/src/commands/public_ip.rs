@@ -42,7 +42,7 @@ pub(crate) enum PublicIpVerb {
     /// List the public IPs, static and ephemeral ones, oldest first
     List {
         #[command(flatten)]
-        which: List,
+        which: Wanted,
         #[command(flatten)]
         watching: Watching,
     },
@@ -98,7 +98,7 @@ pub(crate) enum PublicIpVerb {
 
 /// Which public IPs are listed.
 #[derive(Debug, Args)]
-pub(crate) struct List {
+pub(crate) struct Wanted {
     /// Only static ones, or only ephemeral ones
     #[arg(long, value_parser = ["static", "ephemeral"])]
     kind: Option<String>,
@@ -118,8 +118,8 @@ pub(crate) struct List {
     by: ByLabel,
 }
 
-impl From<List> for PublicIpQuery {
-    fn from(list: List) -> Self {
+impl From<Wanted> for PublicIpQuery {
+    fn from(list: Wanted) -> Self {
         Self {
             kind: list.kind,
             attached: (list.attached || list.free).then_some(list.attached),

@@ -38,7 +38,7 @@ pub(crate) enum VolumeVerb {
     /// List volumes, oldest first
     List {
         #[command(flatten)]
-        which: List,
+        which: Wanted,
         #[command(flatten)]
         watching: Watching,
     },
@@ -115,7 +115,7 @@ pub(crate) enum VolumeVerb {
 
 /// Which volumes are listed.
 #[derive(Debug, Args)]
-pub(crate) struct List {
+pub(crate) struct Wanted {
     /// Only those in this state
     #[arg(long, value_parser = PossibleValuesParser::new(VolumeState::ALL.iter().map(|state| state.as_str())))]
     state: Option<String>,
@@ -129,8 +129,8 @@ pub(crate) struct List {
     listing: Listing,
 }
 
-impl From<List> for VolumeQuery {
-    fn from(list: List) -> Self {
+impl From<Wanted> for VolumeQuery {
+    fn from(list: Wanted) -> Self {
         Self {
             state: list.state,
             instance: list.instance,
