@@ -89,7 +89,7 @@ impl Of {
     fn instance(&self, number: usize) -> NewInstance {
         let nic = NicOfNew::New {
             id: PortId::new(),
-            mac: Mac::random(),
+            mac: mac(number),
             vpc: self.vpc.id,
             subnet: self.vpc.subnets[0].id,
             address: None,
@@ -115,6 +115,12 @@ impl Of {
             labels: Labels::default(),
         }
     }
+}
+
+/// One that no other has: of so many random ones two would be the same.
+fn mac(number: usize) -> Mac {
+    let [.., a, b, c] = number.to_be_bytes();
+    format!("52:54:00:{a:02x}:{b:02x}:{c:02x}").parse().unwrap()
 }
 
 /// The files that instances at rest have.
