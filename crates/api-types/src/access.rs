@@ -23,7 +23,7 @@ pub struct CreateProject {
     pub description: Option<String>,
     /// Its labels, at most 64: keys of 1 to 63 letters, digits, `.`, `_`, `-` and `/`, values of up to 255 characters.
     #[serde(default, skip_serializing_if = "Labels::is_empty")]
-    #[schema(value_type = HashMap<String, String>)]
+    #[schema(value_type = HashMap<schema::LabelKey, schema::LabelValue>)]
     pub labels: Labels,
 }
 
@@ -37,7 +37,7 @@ pub struct ChangeProject {
     pub description: Option<String>,
     /// Labels to set; `null` takes one away, and those that aren't named stay.
     #[serde(default, skip_serializing_if = "LabelPatch::is_empty")]
-    #[schema(value_type = Option<HashMap<String, Option<String>>>)]
+    #[schema(value_type = Option<HashMap<schema::LabelKey, schema::LabelChange>>)]
     pub labels: LabelPatch,
 }
 
@@ -54,7 +54,7 @@ pub struct ProjectView {
     pub role: Option<Role>,
     /// Its labels.
     #[serde(default)]
-    #[schema(value_type = HashMap<String, String>)]
+    #[schema(value_type = HashMap<schema::LabelKey, schema::LabelValue>)]
     pub labels: Labels,
     /// When it was made.
     #[schema(value_type = String, format = DateTime)]

@@ -101,7 +101,7 @@ pub struct ImageSettings {
     /// Labels to set, of an image that is there; `null` takes one away, and those that aren't named stay.
     #[serde(default, skip_serializing_if = "LabelPatch::is_empty")]
     #[param(ignore)]
-    #[schema(value_type = Option<HashMap<String, Option<String>>>)]
+    #[schema(value_type = Option<HashMap<schema::LabelKey, schema::LabelChange>>)]
     pub labels: LabelPatch,
 }
 
@@ -231,7 +231,7 @@ pub struct PullImage {
     pub settings: ImageSettings,
     /// Its labels, at most 64: keys of 1 to 63 letters, digits, `.`, `_`, `-` and `/`, values of up to 255 characters.
     #[serde(default, skip_serializing_if = "Labels::is_empty")]
-    #[schema(value_type = HashMap<String, String>)]
+    #[schema(value_type = HashMap<schema::LabelKey, schema::LabelValue>)]
     pub labels: Labels,
 }
 
@@ -260,7 +260,7 @@ pub struct ImageView {
     pub properties: PropertiesView,
     /// Its labels.
     #[serde(default)]
-    #[schema(value_type = HashMap<String, String>)]
+    #[schema(value_type = HashMap<schema::LabelKey, schema::LabelValue>)]
     pub labels: Labels,
     /// When it was imported.
     #[schema(value_type = String, format = DateTime)]

@@ -64,7 +64,7 @@ pub struct CreateInstances {
     pub public_ip: Option<PublicIpOfInstance>,
     /// Its labels, at most 64: keys of 1 to 63 letters, digits, `.`, `_`, `-` and `/`, values of up to 255 characters.
     #[serde(default, skip_serializing_if = "Labels::is_empty")]
-    #[schema(value_type = HashMap<String, String>)]
+    #[schema(value_type = HashMap<schema::LabelKey, schema::LabelValue>)]
     pub labels: Labels,
 }
 
@@ -206,7 +206,7 @@ pub struct InstanceView {
     pub volumes: Vec<VolumeId>,
     /// Its labels.
     #[serde(default)]
-    #[schema(value_type = HashMap<String, String>)]
+    #[schema(value_type = HashMap<schema::LabelKey, schema::LabelValue>)]
     pub labels: Labels,
     /// When it was asked for.
     #[schema(value_type = String, format = DateTime)]

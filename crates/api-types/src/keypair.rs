@@ -19,7 +19,7 @@ pub struct CreateKeyPair {
     pub public_key: Option<String>,
     /// Its labels, at most 64: keys of 1 to 63 letters, digits, `.`, `_`, `-` and `/`, values of up to 255 characters.
     #[serde(default, skip_serializing_if = "Labels::is_empty")]
-    #[schema(value_type = HashMap<String, String>)]
+    #[schema(value_type = HashMap<schema::LabelKey, schema::LabelValue>)]
     pub labels: Labels,
 }
 
@@ -52,7 +52,7 @@ pub struct KeyPairView {
     pub fingerprint: String,
     /// Its labels.
     #[serde(default)]
-    #[schema(value_type = HashMap<String, String>)]
+    #[schema(value_type = HashMap<schema::LabelKey, schema::LabelValue>)]
     pub labels: Labels,
     /// When it was made or imported.
     #[schema(value_type = String, format = DateTime)]

@@ -5,13 +5,15 @@ use berth_model::LabelPatch;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use crate::schema;
+
 /// The body of `PATCH` for what has no other change than of its labels.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ChangeLabels {
     /// Labels to set; `null` takes one away, and those that aren't named stay.
     #[serde(default, skip_serializing_if = "LabelPatch::is_empty")]
-    #[schema(value_type = Option<HashMap<String, Option<String>>>)]
+    #[schema(value_type = Option<HashMap<schema::LabelKey, schema::LabelChange>>)]
     pub labels: LabelPatch,
 }
 

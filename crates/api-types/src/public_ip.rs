@@ -24,7 +24,7 @@ pub struct AllocatePublicIp {
     pub address: Option<Ipv4Addr>,
     /// Its labels, at most 64: keys of 1 to 63 letters, digits, `.`, `_`, `-` and `/`, values of up to 255 characters.
     #[serde(default, skip_serializing_if = "Labels::is_empty")]
-    #[schema(value_type = HashMap<String, String>)]
+    #[schema(value_type = HashMap<schema::LabelKey, schema::LabelValue>)]
     pub labels: Labels,
 }
 
@@ -53,7 +53,7 @@ pub struct GivePublicIp {
     pub pool: Option<String>,
     /// Its labels, at most 64: keys of 1 to 63 letters, digits, `.`, `_`, `-` and `/`, values of up to 255 characters.
     #[serde(default, skip_serializing_if = "Labels::is_empty")]
-    #[schema(value_type = HashMap<String, String>)]
+    #[schema(value_type = HashMap<schema::LabelKey, schema::LabelValue>)]
     pub labels: Labels,
 }
 
@@ -105,7 +105,7 @@ pub struct PublicIpView {
     pub private_address: Option<Ipv4Addr>,
     /// Its labels.
     #[serde(default)]
-    #[schema(value_type = HashMap<String, String>)]
+    #[schema(value_type = HashMap<schema::LabelKey, schema::LabelValue>)]
     pub labels: Labels,
     /// When it was taken from its pool.
     #[schema(value_type = String, format = DateTime)]

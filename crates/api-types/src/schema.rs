@@ -6,7 +6,7 @@
 
 use berth_model as model;
 use serde::Serialize;
-use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
+use utoipa::openapi::schema::{ObjectBuilder, Schema, SchemaType, Type};
 use utoipa::openapi::{KnownFormat, RefOr, SchemaFormat};
 use utoipa::{PartialSchema, ToSchema};
 
@@ -123,6 +123,10 @@ texts! {
         r"^(?![0-9a-fA-F]{8}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{12}$)",
         r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$"
     );
+    /// The key of a label: 1 to 63 letters, digits, `.`, `_`, `-` and `/`; it begins and ends with a letter or a digit.
+    LabelKey = r"^[A-Za-z0-9]([A-Za-z0-9._/-]{0,61}[A-Za-z0-9])?$";
+    /// The value of a label: at most 255 characters, none of them a control character.
+    LabelValue = r"^[^\x00-\x1f\x7f-\x9f]{0,255}$";
     /// The name of a user: 1 to 255 visible ASCII characters; it says who vouches for it, as in `local:alice`.
     User = r"^[!-~]{1,255}$";
     /// A network: an IPv4 address and the length of its prefix.
@@ -177,3 +181,18 @@ pub struct InstanceType {
     #[schema(value_type = Price)]
     price_per_hour: String,
 }
+
+/// The new value of a label; null takes it away.
+#[derive(Debug)]
+pub enum LabelChange {}
+
+impl PartialSchema for LabelChange {
+    fn schema() -> RefOr<Schema> {
+        described("The new value of a label, of at most 255 characters; null takes it away.")
+            .schema_type(SchemaType::from_iter([Type::String, Type::Null]))
+            .pattern(Some(r"^[^\x00-\x1f\x7f-\x9f]{0,255}$"))
+            .into()
+    }
+}
+
+impl ToSchema for LabelChange {}

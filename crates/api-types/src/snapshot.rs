@@ -19,7 +19,7 @@ pub struct CreateSnapshot {
     pub volume: String,
     /// Its labels, at most 64: keys of 1 to 63 letters, digits, `.`, `_`, `-` and `/`, values of up to 255 characters.
     #[serde(default, skip_serializing_if = "Labels::is_empty")]
-    #[schema(value_type = HashMap<String, String>)]
+    #[schema(value_type = HashMap<schema::LabelKey, schema::LabelValue>)]
     pub labels: Labels,
 }
 
@@ -33,7 +33,7 @@ pub struct SnapshotInstance {
     pub name: Name,
     /// Its labels, at most 64: keys of 1 to 63 letters, digits, `.`, `_`, `-` and `/`, values of up to 255 characters.
     #[serde(default, skip_serializing_if = "Labels::is_empty")]
-    #[schema(value_type = HashMap<String, String>)]
+    #[schema(value_type = HashMap<schema::LabelKey, schema::LabelValue>)]
     pub labels: Labels,
 }
 
@@ -73,7 +73,7 @@ pub struct SnapshotView {
     pub consistency: String,
     /// Its labels.
     #[serde(default)]
-    #[schema(value_type = HashMap<String, String>)]
+    #[schema(value_type = HashMap<schema::LabelKey, schema::LabelValue>)]
     pub labels: Labels,
     /// When it was asked for.
     #[schema(value_type = String, format = DateTime)]

@@ -37,7 +37,7 @@ pub struct CreateSubnet {
     pub ntp: Vec<Ipv4Addr>,
     /// Its labels, at most 64: keys of 1 to 63 letters, digits, `.`, `_`, `-` and `/`, values of up to 255 characters.
     #[serde(default, skip_serializing_if = "Labels::is_empty")]
-    #[schema(value_type = HashMap<String, String>)]
+    #[schema(value_type = HashMap<schema::LabelKey, schema::LabelValue>)]
     pub labels: Labels,
 }
 
@@ -63,7 +63,7 @@ pub struct ChangeSubnet {
     pub ntp: Option<Vec<Ipv4Addr>>,
     /// Labels to set; `null` takes one away, and those that aren't named stay.
     #[serde(default, skip_serializing_if = "LabelPatch::is_empty")]
-    #[schema(value_type = Option<HashMap<String, Option<String>>>)]
+    #[schema(value_type = Option<HashMap<schema::LabelKey, schema::LabelChange>>)]
     pub labels: LabelPatch,
 }
 
@@ -111,7 +111,7 @@ pub struct SubnetView {
     pub addresses_free: u32,
     /// Its labels.
     #[serde(default)]
-    #[schema(value_type = HashMap<String, String>)]
+    #[schema(value_type = HashMap<schema::LabelKey, schema::LabelValue>)]
     pub labels: Labels,
     /// When it was made.
     #[schema(value_type = String, format = DateTime)]

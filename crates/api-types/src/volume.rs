@@ -33,7 +33,7 @@ pub struct CreateVolume {
     pub volume_type: Option<String>,
     /// Its labels, at most 64: keys of 1 to 63 letters, digits, `.`, `_`, `-` and `/`, values of up to 255 characters.
     #[serde(default, skip_serializing_if = "Labels::is_empty")]
-    #[schema(value_type = HashMap<String, String>)]
+    #[schema(value_type = HashMap<schema::LabelKey, schema::LabelValue>)]
     pub labels: Labels,
 }
 
@@ -80,7 +80,7 @@ pub struct ChangeVolume {
     pub delete_on_termination: Option<bool>,
     /// Labels to set; `null` takes one away, and those that aren't named stay.
     #[serde(default, skip_serializing_if = "LabelPatch::is_empty")]
-    #[schema(value_type = Option<HashMap<String, Option<String>>>)]
+    #[schema(value_type = Option<HashMap<schema::LabelKey, schema::LabelChange>>)]
     pub labels: LabelPatch,
 }
 
@@ -93,7 +93,7 @@ pub struct SaveVolume {
     pub name: Name,
     /// Its labels, at most 64: keys of 1 to 63 letters, digits, `.`, `_`, `-` and `/`, values of up to 255 characters.
     #[serde(default, skip_serializing_if = "Labels::is_empty")]
-    #[schema(value_type = HashMap<String, String>)]
+    #[schema(value_type = HashMap<schema::LabelKey, schema::LabelValue>)]
     pub labels: Labels,
 }
 
@@ -147,7 +147,7 @@ pub struct VolumeView {
     pub fault: Option<FaultView>,
     /// Its labels.
     #[serde(default)]
-    #[schema(value_type = HashMap<String, String>)]
+    #[schema(value_type = HashMap<schema::LabelKey, schema::LabelValue>)]
     pub labels: Labels,
     /// When it was asked for.
     #[schema(value_type = String, format = DateTime)]

@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
+use berth_api_types::schema;
 use berth_api_types::{
     ChangeProject, CreateProject, MemberView, NamedQuery, Page, PageQuery, Problem, ProjectView, SetMember,
 };
@@ -148,7 +149,7 @@ async fn members(
 
 /// Makes a user a member of a project, or gives a member another role. The user need not have been here before.
 #[utoipa::path(put, path = "/v1/projects/{project}/members/{user}",
-    params(("project" = String, description = "name"), ("user" = String, description = "name")),
+    params(("project" = String, description = "name"), ("user" = schema::User, description = "name")),
     request_body = SetMember, responses((status = 200, body = MemberView), (status = "4XX", body = Problem)))]
 async fn set_member(
     State(app): State<App>,
@@ -163,7 +164,7 @@ async fn set_member(
 
 /// Takes a member from a project. The user's tokens are worth nothing there from then on.
 #[utoipa::path(delete, path = "/v1/projects/{project}/members/{user}",
-    params(("project" = String, description = "name"), ("user" = String, description = "name")),
+    params(("project" = String, description = "name"), ("user" = schema::User, description = "name")),
     responses((status = 204), (status = "4XX", body = Problem)))]
 async fn remove_member(
     State(app): State<App>,
