@@ -1,5 +1,7 @@
 //! What comes in, parsed into types at the border; what can't be parsed is answered with a problem.
 
+use std::error::Error as _;
+
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::rejection::JsonRejection;
@@ -42,8 +44,23 @@ impl From<JsonRejection> for ApiError {
             axum::http::StatusCode::UNSUPPORTED_MEDIA_TYPE => Code::UnsupportedMediaType,
             _ => Code::InvalidArgument,
         };
-        Self::new(code, rejection.body_text(), None)
+        Self::new(code, rejection.body_text(), field(&rejection).as_deref())
     }
+}
+
+/// The path of the field that can't be what it is, such as `volumes[1].size`; none if it is the body as a whole.
+fn field(rejection: &JsonRejection) -> Option<String> {
+    let JsonRejection::JsonDataError(data) = rejection else {
+        return None;
+    };
+    let mut source = data.source();
+    while let Some(error) = source {
+        if let Some(at) = error.downcast_ref::<serde_path_to_error::Error<serde_json::Error>>() {
+            return Some(at.path().to_string()).filter(|path| path != ".");
+        }
+        source = error.source();
+    }
+    None
 }
 
 /// A query string. What may be given several times is a list.
@@ -166,4 +183,34 @@ pub(crate) fn paged<T>(items: Vec<T>, limit: u32, id: impl Fn(&T) -> String) -> 
     let full = u32::try_from(items.len()).is_ok_and(|count| count >= limit);
     let next = items.last().filter(|_| full).map(id);
     berth_api_types::Page { items, next }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use axum::response::IntoResponse as _;
+    use berth_api_types::{CreateInstances, Problem};
+    use http_body_util::BodyExt as _;
+
+    use super::*;
+
+    /// The field that is told of a body for `POST /v1/instances`.
+    async fn told(body: &'static str) -> Option<String> {
+        let request = Request::builder().header("content-type", "application/json");
+        let request = request.body(body.into()).unwrap();
+        let refused = Body::<CreateInstances>::from_request(request, &()).await.err().unwrap();
+        let answer = refused.into_response().into_body().collect().await.unwrap().to_bytes();
+        serde_json::from_slice::<Problem>(&answer).unwrap().field
+    }
+
+    #[tokio::test]
+    async fn what_a_body_has_wrong_is_named_by_its_path() {
+        let deep = r#"{"name": "a", "image": "b", "type": "c", "volumes": [{"size": 1}, {"size": "x"}]}"#;
+        assert_eq!(told(deep).await.as_deref(), Some("volumes[1].size"));
+        assert_eq!(told(r#"{"name": 5}"#).await.as_deref(), Some("name"));
+        for whole in ["{}", "5", "[]", "{"] {
+            assert_eq!(told(whole).await, None, "{whole}");
+        }
+    }
 }

@@ -19,7 +19,7 @@ pub fn ask(daemon: &Daemon<'_>, what: &str, head: &[&str]) -> (u16, String) {
 pub struct Whole {
     /// The status.
     pub status: u16,
-    /// The lines of its head, in lower case.
+    /// The lines of its head.
     pub head: String,
     /// The body as it came.
     pub body: Vec<u8>,
@@ -29,7 +29,9 @@ impl Whole {
     /// What a header says; empty if it isn't there.
     pub fn header(&self, name: &str) -> &str {
         let mut lines = self.head.lines().filter_map(|line| line.split_once(": "));
-        lines.find(|(of, _)| *of == name).map_or("", |(_, value)| value)
+        lines
+            .find(|(of, _)| of.eq_ignore_ascii_case(name))
+            .map_or("", |(_, value)| value)
     }
 }
 
@@ -52,7 +54,7 @@ pub fn exchange(daemon: &Daemon<'_>, what: &str, head: &[&str], body: &str) -> W
     socket.read_to_end(&mut answer).expect("an answer");
     let end = answer.windows(4).position(|bytes| bytes == b"\r\n\r\n");
     let body = answer.split_off(end.expect("a head") + 4);
-    let head = String::from_utf8_lossy(&answer).to_lowercase();
+    let head = String::from_utf8_lossy(&answer).into_owned();
     let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
     Whole {
         status: status.expect("a status"),

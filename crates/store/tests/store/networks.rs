@@ -63,25 +63,13 @@ fn ssh(remote: Remote) -> Rule {
 }
 
 async fn a_vpc_goes_when_nothing_is_in_it(bed: Bed) {
-    let blue = bed
-        .store
-        .create_vpc("default", &name("blue"), &Labels::default())
-        .await
-        .unwrap();
+    let (called, none) = (name("blue"), Labels::default());
+    let blue = bed.store.create_vpc("default", &called, &none).await.unwrap();
     assert_ne!(blue.index, bed.vpc.index);
     assert!(blue.default_group().is_some() && blue.subnets.is_empty());
-    let twice = bed
-        .store
-        .create_vpc("default", &name("blue"), &Labels::default())
-        .await
-        .unwrap_err();
+    let twice = bed.store.create_vpc("default", &called, &none).await.unwrap_err();
     assert_eq!(twice.code(), Code::AlreadyExists);
-    assert!(
-        bed.store
-            .create_vpc("other", &name("blue"), &Labels::default())
-            .await
-            .is_ok()
-    );
+    assert!(bed.store.create_vpc("other", &called, &none).await.is_ok());
     let taken = bed
         .store
         .change_vpc(blue.id, Some(&name("default")), &LabelPatch::default())

@@ -31,7 +31,7 @@ const EVERYWHERE: &str = "## What holds everywhere
   `counters`, `last_used_at`, free bytes of the host) are no part of it.
 - **`Idempotency-Key`**: a request that begins operations and is sent again with its key begins nothing more.
 - **Answers in text are packed** for who sends `Accept-Encoding: gzip`, from 1 KiB on. Requests are not taken packed.
-- **Limits**: 64 KiB of headers (431), 4 MiB of JSON (413), 30 s for the headers and 60 s for each next part of a body (408).
+- **Limits**: 64 KiB of headers, or twice that if they come at once (431), 4 MiB of JSON (413), 30 s for the headers and 60 s for each next part of a body (408).
 ";
 
 /// Where the pages are.
