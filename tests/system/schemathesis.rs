@@ -66,7 +66,7 @@ fn document(daemon: &Daemon<'_>) -> Value {
     let mut document = daemon.caller().get("/v1/openapi.json").ok();
     let paths = document["paths"].as_object_mut().unwrap().values_mut();
     for operation in paths.flat_map(|item| item.as_object_mut().unwrap().values_mut()) {
-        if let Some(parameters) = operation["parameters"].as_array_mut() {
+        if let Some(parameters) = operation.get_mut("parameters").and_then(Value::as_array_mut) {
             parameters.retain(|parameter| parameter["name"] != "fields");
         }
     }

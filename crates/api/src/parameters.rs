@@ -25,6 +25,9 @@ use crate::problem::ApiError;
 /// How alike a name has to be to be offered (Jaro-Winkler, 0 to 1).
 const ALIKE: f64 = 0.8;
 
+/// The parameters that are numbers.
+const NUMBERS: [&str; 2] = ["limit", "lines"];
+
 /// The names of the query parameters that each route takes.
 #[derive(Debug, Default)]
 pub(crate) struct Parameters(HashMap<(Method, String), Vec<String>>);
@@ -60,9 +63,16 @@ impl Parameters {
     /// Refuses the first parameter of a query that the route doesn't take.
     fn check(&self, method: &Method, path: &str, query: &str) -> Result<(), ApiError> {
         let known = self.of_route(method, path);
-        for (name, _) in form_urlencoded::parse(query.as_bytes()) {
+        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
             if !known.iter().any(|known| *known == name) {
                 return Err(ApiError::invalid(&name, unknown(&name, known)));
+            }
+            // Parsed, an empty one would be as one that isn't given.
+            if NUMBERS.contains(&&*name) && value.is_empty() {
+                return Err(ApiError::invalid(
+                    &name,
+                    "it has no value: give it a number, or leave it out",
+                ));
             }
         }
         Ok(())
@@ -117,6 +127,16 @@ mod tests {
             assert_eq!(said(&Method::GET, "/v1/volumes", query), "taken", "{query}");
             assert_eq!(said(&Method::HEAD, "/v1/volumes", query), "taken", "{query}");
         }
+    }
+
+    #[test]
+    fn a_number_is_given_or_left_out() {
+        let list = |query| said(&Method::GET, "/v1/volumes", query);
+        assert_eq!(
+            list("limit="),
+            "limit: it has no value: give it a number, or leave it out"
+        );
+        assert_eq!(list("name="), "taken");
     }
 
     #[test]

@@ -49,9 +49,10 @@ pub fn exchange(daemon: &Daemon<'_>, what: &str, head: &[&str], body: &str) -> W
         lines.extend(["content-type: application/json", length.as_str()]);
     }
     let request = lines.join("\r\n") + "\r\n\r\n" + body;
-    socket.write_all(request.as_bytes()).expect("a request");
+    // A daemon that has heard enough answers and hangs up before all is sent: what it said is what counts.
+    let _ = socket.write_all(request.as_bytes());
     let mut answer = Vec::new();
-    socket.read_to_end(&mut answer).expect("an answer");
+    let _ = socket.read_to_end(&mut answer);
     let end = answer.windows(4).position(|bytes| bytes == b"\r\n\r\n");
     let body = answer.split_off(end.expect("a head") + 4);
     let head = String::from_utf8_lossy(&answer).into_owned();
