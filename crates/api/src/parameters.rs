@@ -17,7 +17,8 @@ use axum::middleware::Next;
 use axum::response::Response;
 use url::form_urlencoded;
 use utoipa::openapi::path::{Operation, ParameterIn};
-use utoipa::openapi::{OpenApi, RefOr};
+use utoipa::openapi::schema::{SchemaType, Type};
+use utoipa::openapi::{OpenApi, RefOr, Schema};
 
 use crate::App;
 use crate::problem::ApiError;
@@ -25,12 +26,17 @@ use crate::problem::ApiError;
 /// How alike a name has to be to be offered (Jaro-Winkler, 0 to 1).
 const ALIKE: f64 = 0.8;
 
-/// The parameters that are numbers.
-const NUMBERS: [&str; 2] = ["limit", "lines"];
-
-/// The names of the query parameters that each route takes.
+/// The query parameters that each route takes.
 #[derive(Debug, Default)]
-pub(crate) struct Parameters(HashMap<(Method, String), Vec<String>>);
+pub(crate) struct Parameters(HashMap<(Method, String), Vec<Known>>);
+
+/// A query parameter.
+#[derive(Debug)]
+struct Known {
+    name: String,
+    /// What it has to be given, if an empty text is none: parsed, it would be as one that is left out.
+    value: Option<&'static str>,
+}
 
 impl Parameters {
     /// Those of a document.
@@ -46,14 +52,14 @@ impl Parameters {
             ];
             for (method, operation) in operations {
                 if let Some(operation) = operation {
-                    known.insert((method, path.clone()), names(operation));
+                    known.insert((method, path.clone()), in_query(operation));
                 }
             }
         }
         Self(known)
     }
 
-    fn of_route(&self, method: &Method, path: &str) -> &[String] {
+    fn of_route(&self, method: &Method, path: &str) -> &[Known] {
         // The router answers HEAD by what answers GET (RFC 9110, 9.3.2).
         let method = if method == Method::HEAD { &Method::GET } else { method };
         let found = self.0.get(&(method.clone(), path.to_owned()));
@@ -64,34 +70,46 @@ impl Parameters {
     fn check(&self, method: &Method, path: &str, query: &str) -> Result<(), ApiError> {
         let known = self.of_route(method, path);
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
-            if !known.iter().any(|known| *known == name) {
+            let Some(parameter) = known.iter().find(|known| known.name == name) else {
                 return Err(ApiError::invalid(&name, unknown(&name, known)));
-            }
-            // Parsed, an empty one would be as one that isn't given.
-            if NUMBERS.contains(&&*name) && value.is_empty() {
-                return Err(ApiError::invalid(
-                    &name,
-                    "it has no value: give it a number, or leave it out",
-                ));
+            };
+            if let Some(what) = parameter.value.filter(|_| value.is_empty()) {
+                let message = format!("it has no value: give it {what}, or leave it out");
+                return Err(ApiError::invalid(&name, message));
             }
         }
         Ok(())
     }
 }
 
-fn names(operation: &Operation) -> Vec<String> {
+fn in_query(operation: &Operation) -> Vec<Known> {
     let all = operation.parameters.iter().flatten();
     let in_query = all.filter_map(|parameter| match parameter {
-        RefOr::T(parameter) if matches!(parameter.parameter_in, ParameterIn::Query) => Some(parameter.name.clone()),
+        RefOr::T(parameter) if matches!(parameter.parameter_in, ParameterIn::Query) => Some(Known {
+            name: parameter.name.clone(),
+            value: parameter.schema.as_ref().and_then(value),
+        }),
         RefOr::T(_) | RefOr::Ref(_) => None,
     });
     in_query.collect()
 }
 
-fn unknown(name: &str, known: &[String]) -> String {
+fn value(schema: &RefOr<Schema>) -> Option<&'static str> {
+    let RefOr::T(Schema::Object(object)) = schema else {
+        return None;
+    };
+    match object.schema_type {
+        SchemaType::Type(Type::Integer) => Some("a number"),
+        SchemaType::Type(Type::Boolean) => Some("true or false"),
+        _ => None,
+    }
+}
+
+fn unknown(name: &str, known: &[Known]) -> String {
     if known.is_empty() {
         return "there is no such parameter: this takes none".to_owned();
     }
+    let known: Vec<&str> = known.iter().map(|known| known.name.as_str()).collect();
     let alike = known.iter().map(|known| (strsim::jaro_winkler(known, name), known));
     match alike.max_by(|one, other| one.0.total_cmp(&other.0)) {
         Some((ratio, known)) if ratio >= ALIKE => format!("there is no such parameter: did you mean '{known}'?"),
@@ -130,13 +148,15 @@ mod tests {
     }
 
     #[test]
-    fn a_number_is_given_or_left_out() {
+    fn a_number_and_a_yes_or_no_are_given_or_left_out() {
         let list = |query| said(&Method::GET, "/v1/volumes", query);
         assert_eq!(
             list("limit="),
             "limit: it has no value: give it a number, or leave it out"
         );
         assert_eq!(list("name="), "taken");
+        let images = said(&Method::POST, "/v1/images", "name=a&tpm=&min_disk=1");
+        assert_eq!(images, "tpm: it has no value: give it true or false, or leave it out");
     }
 
     #[test]
